@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package accord
+
+// Disclosing is what the decision stage commits in one transaction: decisions
+// for one party over a stretch of the change feed, their leaves, and the cursor.
+type Disclosing struct {
+	Party       string
+	Stage       string     // cursor name
+	From, To    int64      // the cursor moves From → To; ErrConflict when it is not at From
+	Append      *LogAppend // nil when nothing is disclosed or retracted
+	Disclosures []Disclosure
+	Withheld    []Withheld // replaces an earlier withholding of the same item; a disclosure removes it
+	Retracted   []int64    // disclosure indexes whose retraction is in Append
+	At          Stamp
+}
+
+// Mirroring is what a partner's log brings, committed in one transaction.
+type Mirroring struct {
+	Party     string // the partner
+	Append    LogAppend
+	Pending   []Received  // disclosures announced
+	Receipted []IndexSpan // our disclosures the partner has now receipted
+	Retract   []Received  // our received rows now retracted: Party and Index are set
+	Confirmed []int64     // our disclosures whose retraction the partner confirmed
+	At        Stamp
+}
+
+// IndexSpan is the leaf indexes From ≤ i < To.
+type IndexSpan struct{ From, To int64 }
+
+// Receiving is a pushed batch accepted: the items, the rows they fulfil, and the
+// receipt appended to this node's log to the giver, in one transaction.
+type Receiving struct {
+	Party  string
+	Items  []Item // Items[i] fulfils leaf Index[i] of the giver's log
+	Index  []int64
+	Append LogAppend // the receipt
+	At     Stamp
+}
+
+// Confirming records that retractions of a partner have taken effect here.
+type Confirming struct {
+	Party  string
+	Index  []int64 // received rows confirmed
+	Append LogAppend
+	At     Stamp
+}
+
+// Protecting is what the protect stage commits in one transaction.
+type Protecting struct {
+	Stage    string
+	From, To int64 // as in Disclosing; both equal when no feed entry is consumed (expiry, moves)
+	Add      []Protection
+	Remove   []string     // item ids whose protections end
+	Move     []Observable // values that move from the hot to the base zone
+	Expired  Stamp        // protections with Expires ≤ Expired (and > 0) end
+	At       Stamp
+}
+
+// ZoneChange is one line of a zone's journal.
+type ZoneChange struct {
+	Serial uint32
+	Add    bool
+	Observable
+}
+
+// IngestResult counts what became of a batch of items.
+type IngestResult struct {
+	New, Updated, Same, Conflicts int
+	// Conflict holds the keys whose stored bytes differ under the same version;
+	// the stored ones were kept.
+	Conflict []ItemKey
+}
+
+// Query selects items. Zero fields select all.
+type Query struct {
+	Text   string // words in the name, or an exact id or observable value
+	Type   string
+	TLP    *TLP
+	Source string
+	Party  string // origin party; "own" for the node's own
+	State  string // "live" (default), "withdrawn", "held"
+	After  string // opaque cursor from the page before
+	Limit  int    // 1–500, default 50
+}
+
+// MatchQuery selects matches, newest first.
+type MatchQuery struct {
+	Text      string // exact value or indicator id
+	Indicator string
+	After     string
+	Limit     int
+}
+
+// ProtectionQuery selects protections, newest first.
+type ProtectionQuery struct {
+	Text  string // exact value or a prefix of it
+	Zone  string
+	Item  string
+	After string
+	Limit int
+}
+
+// Counts are the totals the situation page shows.
+type Counts struct {
+	Items, Indicators, Withdrawn, Held int64
+	Matches, MatchCount                int64
+	Protections                        map[string]int64 // by zone
+	Disclosed, Withheld, Receipted     map[string]int64 // by party
+	Retracted, Confirmed               map[string]int64 // by party
+	Received                           map[string]int64 // by party
+	ByType                             map[string]int64
+	BySource                           map[string]int64
+	Seq                                int64
+}
