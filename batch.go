@@ -52,7 +52,8 @@ type Protecting struct {
 	Stage    string
 	From, To int64 // as in Disclosing; both equal when no feed entry is consumed (expiry, moves)
 	Add      []Protection
-	Remove   []string     // item ids whose protections end
+	Drop     []Observable // values whose protections end, whichever item asked for them
+	Remove   []string     // item ids whose protections end; an item may be in Remove and Add: its values are replaced
 	Move     []Observable // values that move from the hot to the base zone
 	Expired  Stamp        // protections with Expires ≤ Expired (and > 0) end
 	At       Stamp
@@ -113,4 +114,10 @@ type Counts struct {
 	ByType                             map[string]int64
 	BySource                           map[string]int64
 	Seq                                int64
+}
+
+// DisclosureFilter narrows what a TAXII read returns. Empty lists select all.
+type DisclosureFilter struct {
+	IDs   []string // STIX ids as sent
+	Types []string // STIX types
 }
