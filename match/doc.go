@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package match finds what is sought in what is seen: an index of indicators, a
+// scanner of telemetry, and the form in which a sensor takes the one and
+// reports on the other.
+//
+// Its vocabulary is [accord.Sought], [accord.Seen] and [accord.Match]; matches
+// leave the program as STIX 2.1 sightings elsewhere. A domain indicator matches
+// its name and every name under it, a CIDR indicator every address in it (the
+// narrowest speaks first), all others the same value after normalisation. A URL
+// without a scheme matches any scheme. An indicator speaks only of what was seen
+// from its ValidFrom until before its ValidUntil. Results are exact: a hash only
+// says where to look.
+//
+// Instants are microseconds, UTC; sizes are bytes. [ReadIndex] and
+// [DecodeReport] read bytes from outside and refuse, with accord.ErrInvalid,
+// what is malformed or beyond their limits.
+//
+// An [Index] is immutable and may be used by many goroutines at once; [Live]
+// holds the present one. A [Builder] and a [Fold] belong to one goroutine.
+package match
