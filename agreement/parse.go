@@ -199,7 +199,8 @@ func (a *Agreement) setHead(d document) error {
 	return nil
 }
 
-func validID(s string) bool { return accord.ValidPartyName(s) }
+// validID: as a party's name, but for the word that records use for its absence.
+func validID(s string) bool { return accord.ValidPartyName(s) && s != "none" }
 
 func instant(key string, t time.Time) (accord.Stamp, error) {
 	if t.IsZero() {
@@ -234,7 +235,7 @@ func (a *Agreement) setParties(ps []party) error {
 		if err != nil || v.Name() != p.Name {
 			return fmt.Errorf("%w: party %s: key %q: want its verifier key, %s+hash+base64", accord.ErrInvalid, p.Name, p.Key, p.Name)
 		}
-		material := p.Key[strings.LastIndexByte(p.Key, '+')+1:]
+		material := strings.SplitN(p.Key, "+", 3)[2] // name+id+base64, which may hold a plus of its own
 		if other, shared := keys[material]; shared {
 			return fmt.Errorf("%w: parties %s and %s have the same key", accord.ErrInvalid, other, p.Name)
 		}
