@@ -84,7 +84,7 @@ func CheckHead(ctx context.Context, r TileReader, head accord.Head, cosigned []b
 	if size > head.Size {
 		return fmt.Errorf("check head: %w: %s has %d leaves here, %d are cosigned", ErrRollback, head.Origin, head.Size, size)
 	}
-	got, err := rootAt(ctx, r, head, size)
+	got, err := RootAt(ctx, r, head.Origin, head.Size, size)
 	if err != nil {
 		return fmt.Errorf("check head: %w", err)
 	}
@@ -94,14 +94,18 @@ func CheckHead(ctx context.Context, r TileReader, head accord.Head, cosigned []b
 	return nil
 }
 
-// rootAt is the root a log had at a size, from its tiles.
-func rootAt(ctx context.Context, r TileReader, head accord.Head, size int64) ([32]byte, error) {
+// RootAt is the root a log had at a size, from the tiles of the log at least
+// have leaves long.
+func RootAt(ctx context.Context, r TileReader, origin string, have, size int64) ([32]byte, error) {
+	if size < 0 || size > have || have > maxSize {
+		return [32]byte{}, fmt.Errorf("root of ledger: %w: at %d of %d leaves", accord.ErrInvalid, size, have)
+	}
 	if size == 0 {
 		return (&edge{}).root(), nil
 	}
-	if size == head.Size {
-		return head.Root, nil
+	h, err := tlog.TreeHash(size, hashesOf(ctx, r, origin))
+	if err != nil {
+		return [32]byte{}, fmt.Errorf("root of ledger: %w", err)
 	}
-	h, err := tlog.TreeHash(size, hashesOf(ctx, r, head.Origin))
-	return h, err
+	return h, nil
 }
