@@ -84,7 +84,7 @@ func CheckHead(ctx context.Context, r TileReader, head accord.Head, cosigned []b
 	if size > head.Size {
 		return fmt.Errorf("check head: %w: %s has %d leaves here, %d are cosigned", ErrRollback, head.Origin, head.Size, size)
 	}
-	got, err := RootAt(ctx, r, head.Origin, head.Size, size)
+	got, err := RootAt(ctx, r, head, size)
 	if err != nil {
 		return fmt.Errorf("check head: %w", err)
 	}
@@ -94,18 +94,18 @@ func CheckHead(ctx context.Context, r TileReader, head accord.Head, cosigned []b
 	return nil
 }
 
-// RootAt is the root a log had at a size, from the tiles of the log at least
-// have leaves long.
-func RootAt(ctx context.Context, r TileReader, origin string, have, size int64) ([32]byte, error) {
-	if size < 0 || size > have || have > maxSize {
-		return [32]byte{}, fmt.Errorf("root of ledger: %w: at %d of %d leaves", accord.ErrInvalid, size, have)
+// RootAt is the root that the log of head had at a size not above head's. It is
+// made from the tiles alone.
+func RootAt(ctx context.Context, r TileReader, head accord.Head, size int64) ([32]byte, error) {
+	if size < 0 || size > head.Size || size > maxSize {
+		return [32]byte{}, fmt.Errorf("root of %s: %w: at %d of %d leaves", head.Origin, accord.ErrInvalid, size, head.Size)
 	}
 	if size == 0 {
 		return (&edge{}).root(), nil
 	}
-	h, err := tlog.TreeHash(size, hashesOf(ctx, r, origin))
+	h, err := tlog.TreeHash(size, hashesOf(ctx, r, head.Origin))
 	if err != nil {
-		return [32]byte{}, fmt.Errorf("root of ledger: %w", err)
+		return [32]byte{}, fmt.Errorf("root of %s at %d: %w", head.Origin, size, err)
 	}
 	return h, nil
 }
