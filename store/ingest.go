@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+
+	"accord"
+)
+
+// edit is the change of items within one transaction: rows are loaded by id with
+// all their versions, altered in memory, and what follows from the difference
+// (rows, indexes of the newest version, totals, feed) is written once.
+type edit struct {
+	t    *tx
+	at   accord.Stamp
+	byID map[string][]*version
+	all  []*version // in the order they were touched
+	keep []*version // of all, those whose bytes were replaced
+}
+
+// version is one item version being edited.
+type version struct {
+	row
+	was     *row // nil: not stored yet
+	touched bool
+	kind    accord.ChangeKind // change to append; empty for none
+}
+
+// load starts an edit of the items with these ids.
+func (t *tx) load(ctx context.Context, ids []string, at accord.Stamp) (*edit, error) {
+	e := &edit{t: t, at: at, byID: make(map[string][]*version, len(ids))}
+	err := each(ctx, t, "SELECT "+itemFull+" FROM item WHERE id IN ", "", nil, ids, func(rows *sql.Rows) error {
+		v := &version{}
+		if err := v.scan(rows, true); err != nil {
+			return err
+		}
+		if e.find(v.ItemKey) != nil {
+			return nil // an id given twice
+		}
+		was := v.row
+		v.was = &was
+		e.byID[v.ID] = append(e.byID[v.ID], v)
+		return nil
+	})
+	return e, err
+}
+
+func (e *edit) find(key accord.ItemKey) *version {
+	for _, v := range e.byID[key.ID] {
+		if v.Version == key.Version {
+			return v
+		}
+	}
+	return nil
+}
+
+// touch marks v as altered, with the change it makes in the feed.
+func (e *edit) touch(v *version, kind accord.ChangeKind) {
+	if !v.touched {
+		v.touched = true
+		e.all = append(e.all, v)
+	}
+	if kind != "" {
+		v.kind = kind
+	}
+}
+
+// add stores a version that is not there yet, beside the older ones.
+func (e *edit) add(it accord.Item) {
+	v := &version{row: row{Item: it, latest: true, lname: searchName(&it)}}
+	v.Added, v.Withdrawn = e.at, 0
+	for _, old := range e.byID[it.ID] {
+		if old.Version > it.Version {
+			v.latest = false
+		} else if old.latest {
+			old.latest = false
+			e.touch(old, "")
+		}
+	}
+	e.byID[it.ID] = append(e.byID[it.ID], v)
+	e.touch(v, accord.ChangeItem)
+}
+
+// replace puts it, with other bytes or other terms, in the place of v.
+func (e *edit) replace(v *version, it accord.Item) {
+	if !bytes.Equal(v.Bytes, it.Bytes) {
+		e.keep = append(e.keep, v)
+	}
+	if it.Held == "" {
+		it.Held = v.Held
+	}
+	it.Type, it.Added, it.Seq, it.Withdrawn = v.Type, v.Added, v.Seq, 0
+	v.Item, v.lname, v.why = it, searchName(&it), ""
+	e.touch(v, accord.ChangeItem)
+}
+
+// put does what Ingest says for one item.
+func (e *edit) put(it accord.Item, res *accord.IngestResult) {
+	v := e.find(it.ItemKey)
+	switch {
+	case v == nil:
+		e.add(it)
+		res.New++
+	case !v.Origin.Own() && v.Origin.Party == it.Origin.Party:
+		// The giver's newer copy, its newer terms, or its coming back.
+		if bytes.Equal(v.Bytes, it.Bytes) && v.Origin == it.Origin && v.Withdrawn == 0 {
+			res.Same++
+			return
+		}
+		e.replace(v, it)
+		res.Updated++
+	case !bytes.Equal(v.Bytes, it.Bytes):
+		res.Conflicts++
+		res.Conflict = append(res.Conflict, it.ItemKey)
+	case !v.Origin.Own() && it.Origin.Own():
+		e.replace(v, it)
+		res.Updated++
+	default:
+		res.Same++
+	}
+}
+
+// withdraw marks v as retracted and returns the seq of its change.
+func (e *edit) withdraw(v *version, why string) {
+	v.Withdrawn, v.why = e.at, why
+	e.touch(v, accord.ChangeWithdrawn)
+}
+
+// finish writes the difference.
+func (e *edit) finish(ctx context.Context) error {
+	if err := e.keepDisclosed(ctx); err != nil {
+		return err
+	}
+	var rows []any
+	var err error
+	for _, v := range e.all {
+		if v.kind != "" {
+			v.Seq = e.t.change(v.kind, v.ItemKey, e.at)
+		}
+		e.count(v)
+		if v.was != nil {
+			if err := e.t.update(ctx, &v.row); err != nil {
+				return err
+			}
+			continue
+		}
+		v.n = v.Seq
+		if rows, err = v.args(rows); err != nil {
+			return err
+		}
+	}
+	if err := e.t.insert(ctx, insertItem, rows); err != nil {
+		return err
+	}
+	return e.index(ctx)
+}
+
+// keepDisclosed gives disclosures that shared the bytes of an item a copy of
+// their own before the item's are replaced.
+func (e *edit) keepDisclosed(ctx context.Context) error {
+	for _, v := range e.keep {
+		if v.was == nil {
+			continue
+		}
+		_, err := e.t.exec(ctx, "UPDATE disclosure SET bytes = $3 WHERE item_id = $1 AND item_version = $2 AND bytes IS NULL",
+			v.ID, int64(v.Version), v.was.Bytes)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count moves the totals from what v was to what it is.
+func (e *edit) count(v *version) {
+	one := func(r *row, by int64) {
+		switch {
+		case !r.latest:
+		case r.Withdrawn != 0:
+			e.t.tally("withdrawn", "", "", by)
+		default:
+			e.t.tally("items", "", "", by)
+			e.t.tally("type", r.Type, "", by)
+			e.t.tally("source", r.Source, "", by)
+			if r.Held != "" {
+				e.t.tally("held", "", "", by)
+			}
+		}
+	}
+	if v.was != nil {
+		one(v.was, -1)
+	}
+	one(&v.row, 1)
+}
+
+var (
+	insertObservable = bulk{head: "INSERT INTO observable (value, item) VALUES ", columns: 2}
+	insertRef        = bulk{head: "INSERT INTO ref (target, item) VALUES ", columns: 2}
+	insertAuthor     = bulk{head: "INSERT INTO author (id) VALUES ", columns: 1, tail: " ON CONFLICT (id) DO NOTHING"}
+)
+
+// index moves the indexes by value, by reference and by author.
+func (e *edit) index(ctx context.Context) error {
+	var observables, refs, authors []any
+	seen := map[string]bool{}
+	for _, v := range e.all {
+		var oldValues, oldTargets, newValues, newTargets []string
+		if v.was != nil && v.was.latest {
+			oldValues, oldTargets = values(&v.was.Item), targets(&v.was.Item)
+		}
+		if v.latest {
+			newValues, newTargets = values(&v.Item), targets(&v.Item)
+		}
+		if by := v.CreatedBy; by != "" && !seen[by] {
+			seen[by] = true
+			authors = append(authors, by)
+		}
+		if err := e.drop(ctx, "DELETE FROM observable WHERE value = $1 AND item = $2", v.n, oldValues, newValues); err != nil {
+			return err
+		}
+		if err := e.drop(ctx, "DELETE FROM ref WHERE target = $1 AND item = $2", v.n, oldTargets, newTargets); err != nil {
+			return err
+		}
+		observables = gained(observables, v.n, newValues, oldValues)
+		refs = gained(refs, v.n, newTargets, oldTargets)
+	}
+	return errors.Join(
+		e.t.insert(ctx, insertObservable, observables),
+		e.t.insert(ctx, insertRef, refs),
+		e.t.insert(ctx, insertAuthor, authors))
+}
+
+func (e *edit) drop(ctx context.Context, query string, n int64, old, now []string) error {
+	for _, value := range old {
+		if slices.Contains(now, value) {
+			continue
+		}
+		if _, err := e.t.exec(ctx, query, value, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func gained(to []any, n int64, now, old []string) []any {
+	for _, value := range now {
+		if len(old) == 0 || !slices.Contains(old, value) {
+			to = append(to, value, n)
+		}
+	}
+	return to
+}
+
+// Ingest stores a batch of items in one transaction.
+//
+// A key that is new is inserted. A key that is stored with the same bytes counts
+// as Same, but a partner's item that the node now has of its own becomes its
+// own (Updated). Other bytes under a stored key are a conflict and the first are
+// kept, unless both came from the same partner: then the newer replace them, and
+// a withdrawn item that its giver gives again is live again (Updated).
+func (d *DB) Ingest(ctx context.Context, items []accord.Item, at accord.Stamp) (res accord.IngestResult, err error) {
+	ids := make([]string, len(items))
+	for i := range items {
+		if items[i].ID == "" || len(items[i].ID) > longest {
+			return res, fmt.Errorf("ingest: %w: id of %d bytes", accord.ErrInvalid, len(items[i].ID))
+		}
+		ids[i] = items[i].ID
+	}
+	if len(items) == 0 {
+		return res, nil
+	}
+	err = d.write(ctx, "ingest", func(t *tx) error {
+		res = accord.IngestResult{}
+		e, err := t.load(ctx, ids, at)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			e.put(it, &res)
+		}
+		return e.finish(ctx)
+	})
+	if err != nil {
+		return accord.IngestResult{}, err
+	}
+	return res, nil
+}
+
+// Hold records that these items must not become protections because of list.
+// Keys that are not stored are passed over.
+func (d *DB) Hold(ctx context.Context, keys []accord.ItemKey, list string, at accord.Stamp) error {
+	return d.write(ctx, "hold", func(t *tx) error {
+		e, err := t.load(ctx, idsOf(keys), at)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			if v := e.find(key); v != nil && v.Held != list {
+				v.Held = list
+				e.touch(v, accord.ChangeItem)
+			}
+		}
+		return e.finish(ctx)
+	})
+}
+
+// Withdraw takes back every version of an item of the node's own and returns how
+// many were live. An id of which the node has no version of its own is ErrNotFound.
+func (d *DB) Withdraw(ctx context.Context, id, reason string, at accord.Stamp) (n int, err error) {
+	err = d.write(ctx, "withdraw "+id, func(t *tx) error {
+		n = 0
+		e, err := t.load(ctx, []string{id}, at)
+		if err != nil {
+			return err
+		}
+		var own bool
+		for _, v := range e.byID[id] {
+			if v.Origin.Own() {
+				own = true
+				if v.Withdrawn == 0 {
+					e.withdraw(v, reason)
+					n++
+				}
+			}
+		}
+		if !own {
+			return fmt.Errorf("%w: the node has no item of its own with this id", accord.ErrNotFound)
+		}
+		return e.finish(ctx)
+	})
+	return n, err
+}
+
+func idsOf(keys []accord.ItemKey) []string {
+	ids := make([]string, len(keys))
+	for i, k := range keys {
+		ids[i] = k.ID
+	}
+	return ids
+}

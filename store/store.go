@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store keeps everything a node knows in one database: items, the
+// change feed, disclosures and the ledger, matches, protections, accounts.
+//
+// It is one SQL text on two engines, SQLite (the default, a file) and
+// PostgreSQL, chosen by the URL given to [Open]. Every write is one durable
+// transaction that also appends what stages care for to the change feed; when a
+// method returns nil, what it wrote survives the end of the process and of the
+// power. Writers are put in line by one counter row, so sequence numbers become
+// visible in rising order and without holes that fill later.
+//
+// Stamps are microseconds since the Unix epoch in UTC; 0 is none. Lists are
+// paged by key through an index, so a page costs the same at any depth; a page
+// of [DB.Search] may be shorter than asked for: only an empty cursor is the end.
+// Search text is looked for as a prefix of the name in lower case, a prefix of
+// an observable value, and an exact STIX id.
+//
+// Errors wrap accord.ErrNotFound, accord.ErrConflict (a compare-and-swap lost,
+// or a claim that the stored state contradicts) and accord.ErrInvalid; any other
+// error is the database's. Transactions that lost a race inside the engine are
+// repeated here. A DB may be used by many goroutines, and one file or PostgreSQL
+// database by many processes.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+
+	_ "modernc.org/sqlite" // driver "sqlite"
+
+	"accord"
+)
+
+// DB is an open store.
+type DB struct {
+	dialect dialect
+	log     *slog.Logger
+	pool    *sql.DB // readers; with PostgreSQL writers too
+	reads   statements
+
+	// SQLite has one writer: a connection of its own, its statements, and a
+	// place in line for it.
+	writer *sql.DB
+	conn   *sql.Conn
+	writes statements
+	turn   chan struct{}
+
+	// traced is told every statement before it runs; tests explain them.
+	traced func(query string, args []any)
+}
+
+type dialect string
+
+const (
+	sqlite   dialect = "sqlite3"
+	postgres dialect = "postgres"
+)
+
+// Sizes of SQLite's caches in KiB, and how many pages of 4 KiB the write-ahead
+// log may hold before it is written back.
+const (
+	writerCache    = 96 << 10
+	readerCache    = 8 << 10
+	readers        = 4
+	autocheckpoint = 32 << 10
+)
+
+// Open opens the store at rawURL, "sqlite:/path/file.db" (made when not there)
+// or "postgres://…", and brings its tables up to date. A database that a newer
+// program has already changed is refused.
+func Open(ctx context.Context, rawURL string, log *slog.Logger) (*DB, error) {
+	d := &DB{log: log}
+	var err error
+	if path, ok := strings.CutPrefix(rawURL, "sqlite:"); ok {
+		err = d.openSQLite(ctx, path)
+	} else if strings.HasPrefix(rawURL, "postgres://") || strings.HasPrefix(rawURL, "postgresql://") {
+		err = d.openPostgres(ctx, rawURL)
+	} else {
+		err = fmt.Errorf("%w: want a URL that begins with sqlite: or postgres://", accord.ErrInvalid)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", err), d.Close())
+	}
+	return d, nil
+}
+
+func (d *DB) openSQLite(ctx context.Context, path string) error {
+	d.dialect = sqlite
+	if path == "" || strings.HasPrefix(path, ":memory:") {
+		return fmt.Errorf("%w: want sqlite:/path/file.db", accord.ErrInvalid)
+	}
+	// Made here, so that only its owner can read it; SQLite's other files
+	// take the mode of this one.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	name := "file:" + (&url.URL{Path: path}).EscapedPath()
+	common := "?_pragma=busy_timeout(10000)"
+	d.writer, err = sql.Open("sqlite", name+common+"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"+
+		fmt.Sprintf("&_pragma=cache_size(-%d)&_pragma=wal_autocheckpoint(%d)", writerCache, autocheckpoint)+
+		"&_pragma=temp_store(MEMORY)&_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	d.writer.SetMaxOpenConns(1)
+	if err := d.migrate(ctx, d.writer); err != nil {
+		return err
+	}
+	if d.conn, err = d.writer.Conn(ctx); err != nil {
+		return err
+	}
+	d.turn = make(chan struct{}, 1)
+	d.writes.prepare = d.conn.PrepareContext
+	d.pool, err = sql.Open("sqlite", name+common+fmt.Sprintf("&_pragma=cache_size(-%d)&_pragma=query_only(1)", readerCache))
+	if err != nil {
+		return err
+	}
+	d.pool.SetMaxOpenConns(readers)
+	d.pool.SetMaxIdleConns(readers)
+	d.reads.prepare = d.pool.PrepareContext
+	return d.pool.PingContext(ctx)
+}
+
+func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
+	d.dialect = postgres
+	var err error
+	if d.pool, err = sql.Open("pgx", rawURL); err != nil {
+		return err
+	}
+	d.pool.SetMaxOpenConns(16)
+	d.pool.SetMaxIdleConns(8)
+	return d.migrate(ctx, d.pool)
+}
+
+// Close ends the store. Calls still running fail.
+func (d *DB) Close() error {
+	var errs []error
+	if d.conn != nil {
+		d.turn <- struct{}{} // the last writer finishes; none starts
+		errs = append(errs, d.writes.close(), d.conn.Close())
+	}
+	errs = append(errs, d.reads.close())
+	if d.pool != nil {
+		errs = append(errs, d.pool.Close())
+	}
+	if d.writer != nil {
+		errs = append(errs, d.writer.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// statements keeps statements prepared by their text.
+type statements struct {
+	prepare func(ctx context.Context, query string) (*sql.Stmt, error)
+	mu      sync.Mutex
+	byText  map[string]*sql.Stmt
+}
+
+func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if st := s.byText[query]; st != nil {
+		return st, nil
+	}
+	st, err := s.prepare(ctx, query)
+	if err != nil {
+		return nil, fmt.Errorf("prepare %q: %w", query, err)
+	}
+	if s.byText == nil {
+		s.byText = map[string]*sql.Stmt{}
+	}
+	s.byText[query] = st
+	return st, nil
+}
+
+func (s *statements) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var errs []error
+	for _, st := range s.byText {
+		errs = append(errs, st.Close())
+	}
+	s.byText = nil
+	return errors.Join(errs...)
+}
