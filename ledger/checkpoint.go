@@ -27,6 +27,9 @@ func SignHead(head accord.Head, signer note.Signer) ([]byte, error) {
 	if signer.Name() != head.Origin || head.Size < 0 || head.Size > maxSize {
 		return nil, fmt.Errorf("sign checkpoint: %w: %s signing %s at size %d", accord.ErrInvalid, signer.Name(), head.Origin, head.Size)
 	}
+	if head.Size == 0 {
+		head.Root = (&edge{}).root()
+	}
 	c := torchwood.Checkpoint{Origin: head.Origin, Tree: tlog.Tree{N: head.Size, Hash: tlog.Hash(head.Root)}}
 	msg, err := note.Sign(&note.Note{Text: c.String()}, signer)
 	if err != nil {
