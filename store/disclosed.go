@@ -7,17 +7,18 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"accord"
 )
 
-// LiveDisclosures returns, for each of these item ids that party has and that was
-// not taken back, the latest disclosure, without bytes.
+// LiveDisclosures returns, for each of these item ids that party has, the latest
+// disclosure, without bytes; nothing when that one was retracted.
 func (d *DB) LiveDisclosures(ctx context.Context, party string, ids []string) (map[string]accord.Disclosure, error) {
 	out := map[string]accord.Disclosure{}
-	err := each(ctx, d, "SELECT "+disclosureHead+" FROM disclosure d WHERE d.party = $1 AND d.item_id IN ", " AND d.retracted = 0",
+	err := each(ctx, d, "SELECT "+disclosureHead+" FROM disclosure d WHERE d.party = $1 AND d.item_id IN ", "",
 		[]any{party}, ids, func(r *sql.Rows) error {
 			x, err := scanDisclosure(r, false)
 			if old, ok := out[x.Item.ID]; !ok || old.Index < x.Index {
@@ -28,6 +29,7 @@ func (d *DB) LiveDisclosures(ctx context.Context, party string, ids []string) (m
 	if err != nil {
 		return nil, fmt.Errorf("live disclosures to %s: %w", party, err)
 	}
+	maps.DeleteFunc(out, func(_ string, x accord.Disclosure) bool { return x.Retracted != 0 })
 	return out, nil
 }
 

@@ -7,6 +7,8 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"accord"
@@ -64,7 +66,8 @@ func listOf(text string) (list []string, err error) {
 // feed: leaves, disclosures, withholdings, retractions and the cursor. It fails
 // with ErrConflict when the cursor or the log is not where the decision took it
 // to be, and with ErrInvalid when there is a disclosure or a retraction without
-// leaves, or a stamp or index that does not rise.
+// leaves, or a stamp or index that does not rise. A retraction takes back the
+// object: all that was sent under the same id before it stands no more.
 func (d *DB) Disclose(ctx context.Context, g accord.Disclosing) error {
 	return d.write(ctx, "disclose to "+g.Party, func(t *tx) error {
 		if err := t.advance(ctx, g.Stage, g.From, g.To); err != nil {
@@ -184,10 +187,10 @@ func sentTo(ctx context.Context, q querier, party string, ids []string) (out []s
 	return out, err
 }
 
-// retract marks disclosures as taken back. An older disclosure of the same sent
-// object that was not taken back stands again.
+// retract marks disclosures as taken back. With one go all earlier ones of the
+// same sent object, in any version: they stand no more either.
 func (t *tx) retract(ctx context.Context, g accord.Disclosing) error {
-	var sent []string
+	gone := map[string]int64{} // sent id → newest index taken back
 	for _, index := range g.Retracted {
 		rows, err := t.query(ctx, "UPDATE disclosure SET retracted = $3, standing = 0 WHERE party = $1 AND idx = $2 AND retracted = 0 RETURNING sent_id",
 			g.Party, index, int64(g.At))
@@ -198,22 +201,16 @@ func (t *tx) retract(ctx context.Context, g accord.Disclosing) error {
 		if err := one(rows, &id); err != nil {
 			return fmt.Errorf("%w: disclosure %d to %s is not there to retract: %w", accord.ErrConflict, index, g.Party, err)
 		}
-		sent = append(sent, id)
+		gone[id] = max(gone[id], index)
 		t.tally("retracted", g.Party, "", 1)
 	}
-	left, err := sentTo(ctx, t, g.Party, sent)
+	sent, err := sentTo(ctx, t, g.Party, slices.Sorted(maps.Keys(gone)))
 	if err != nil {
 		return err
 	}
-	newest := map[accord.ItemKey]sentRow{}
-	for _, s := range left {
-		if old, ok := newest[s.sent]; s.retracted == 0 && (!ok || s.index > old.index) {
-			newest[s.sent] = s
-		}
-	}
-	for _, s := range newest {
-		if !s.standing {
-			if err := t.stand(ctx, g.Party, s.index, true); err != nil {
+	for _, s := range sent {
+		if s.standing && s.index < gone[s.sent.ID] {
+			if err := t.stand(ctx, g.Party, s.index, false); err != nil {
 				return err
 			}
 		}

@@ -45,9 +45,10 @@ type shielding struct {
 }
 
 // Protect commits what the protect stage decided. In this order: protections of
-// items in Remove and expired ones end, values in Move that are hot become base,
-// protections in Add begin or, when the item protects the value already, take
-// the new expiry. A value that is protected stays in its zone. Every zone whose set
+// items in Remove, of values in Drop and expired ones end; those in Add begin or,
+// when the item protects the value already, take the new terms and keep their
+// beginning; values in Move that are hot become base. A value that is protected
+// when the call begins stays in its zone. Every zone whose set
 // of distinct values changed gets its serial + 1 and the difference in its
 // journal. At most 50,000 protections expire in one call, the oldest first.
 func (d *DB) Protect(ctx context.Context, p accord.Protecting) error {
@@ -60,10 +61,10 @@ func (d *DB) Protect(ctx context.Context, p accord.Protecting) error {
 			return err
 		}
 		s.end(p)
-		s.move(p.Move)
 		if err := s.add(ctx, p); err != nil {
 			return err
 		}
+		s.move(p.Move)
 		if err := s.write(ctx); err != nil {
 			return err
 		}
@@ -93,7 +94,7 @@ func (s *shielding) load(ctx context.Context, p accord.Protecting) error {
 			return err
 		}
 	}
-	for _, o := range p.Move {
+	for _, o := range slices.Concat(p.Move, p.Drop) {
 		want[spotOf(o)] = true
 	}
 	for _, x := range p.Add {
@@ -142,9 +143,14 @@ func (s *shielding) end(p accord.Protecting) {
 	for _, id := range p.Remove {
 		removed[id] = true
 	}
+	for _, o := range p.Drop {
+		for _, h := range s.spots[spotOf(o)] {
+			h.gone = true
+		}
+	}
 	for _, hs := range s.spots {
 		for _, h := range hs {
-			h.gone = removed[h.Item.ID] || p.Expired > 0 && h.Expires > 0 && h.Expires <= p.Expired
+			h.gone = h.gone || removed[h.Item.ID] || p.Expired > 0 && h.Expires > 0 && h.Expires <= p.Expired
 		}
 	}
 }
@@ -166,9 +172,6 @@ func (s *shielding) add(ctx context.Context, p accord.Protecting) error {
 		i := slices.IndexFunc(s.spots[at], func(h *holding) bool { return h.Zone == x.Zone && h.Item.ID == x.Item.ID })
 		if i >= 0 {
 			h := s.spots[at][i]
-			if h.gone { // it begins anew
-				h.Added = x.Added
-			}
 			h.gone, h.grown = false, true
 			h.Item, h.Expires, h.Source = x.Item, x.Expires, x.Source
 			continue

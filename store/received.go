@@ -3,6 +3,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -35,9 +36,10 @@ func scanReceived(r *sql.Rows) (x accord.Received, change int64, err error) {
 // log is not where the append takes it to be, and with ErrNotFound when a row to
 // retract was never announced.
 //
-// A retracted item that the node holds from this partner is withdrawn, unless
-// the partner has given it again, or another partner has given the same bytes:
-// then it stays, under that one's terms. The node's own items stay.
+// A retraction takes back the object: every version that the node holds from
+// this partner is withdrawn, unless the partner has given it again since, or
+// another partner has given the same bytes: then it stays, under that one's
+// terms. The node's own items stay.
 func (d *DB) Mirror(ctx context.Context, m accord.Mirroring) error {
 	return d.write(ctx, "mirror "+m.Party, func(t *tx) error {
 		if err := t.append(ctx, m.Append); err != nil {
@@ -79,6 +81,7 @@ func (d *DB) Mirror(ctx context.Context, m accord.Mirroring) error {
 // takeBack carries out a partner's retractions.
 func (t *tx) takeBack(ctx context.Context, m accord.Mirroring) error {
 	var gone []accord.Received
+	var ids []string
 	for _, x := range m.Retract {
 		row, found, err := t.received(ctx, m.Party, x.Index)
 		if err != nil {
@@ -94,23 +97,23 @@ func (t *tx) takeBack(ctx context.Context, m accord.Mirroring) error {
 		if err != nil {
 			return err
 		}
-		gone = append(gone, row)
+		gone, ids = append(gone, row), append(ids, row.Item.ID)
 	}
 	if len(gone) == 0 {
 		return nil
 	}
-	keys := make([]accord.ItemKey, len(gone))
-	for i, x := range gone {
-		keys[i] = x.Item
-	}
-	e, err := t.load(ctx, idsOf(keys), m.At)
+	e, err := t.load(ctx, ids, m.At)
 	if err != nil {
 		return err
 	}
-	for _, x := range gone {
-		if v := e.find(x.Item); v != nil && v.Origin.Party == m.Party && v.Withdrawn == 0 {
-			if err := e.takeBack(ctx, v); err != nil {
-				return err
+	live, err := gifts(ctx, t, ids)
+	if err != nil {
+		return err
+	}
+	for _, vs := range e.byID {
+		for _, v := range vs {
+			if v.Origin.Party == m.Party && v.Withdrawn == 0 {
+				e.takeBack(v, live[v.ItemKey])
 			}
 		}
 	}
@@ -118,48 +121,59 @@ func (t *tx) takeBack(ctx context.Context, m accord.Mirroring) error {
 		return err
 	}
 	for _, x := range gone {
-		v := e.find(x.Item)
-		if v == nil || v.Origin.Party != m.Party || v.Withdrawn == 0 {
-			continue // nothing here that has to end first
+		var seq int64 // what has to have taken effect before it is confirmed
+		for _, v := range e.byID[x.Item.ID] {
+			if v.Origin.Party == m.Party && v.Withdrawn != 0 {
+				seq = max(seq, v.Seq)
+			}
 		}
-		if _, err := t.exec(ctx, "UPDATE received SET change_seq = $3 WHERE party = $1 AND idx = $2", m.Party, x.Index, v.Seq); err != nil {
+		if _, err := t.exec(ctx, "UPDATE received SET change_seq = $3 WHERE party = $1 AND idx = $2", m.Party, x.Index, seq); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// takeBack ends v for its giver: another standing gift of it keeps it alive.
-func (e *edit) takeBack(ctx context.Context, v *version) error {
-	rows, err := e.t.query(ctx, "SELECT "+receivedColumns+" FROM received WHERE item_id = $1 AND held > 0 AND retracted = 0 ORDER BY party, idx DESC", v.ID)
-	if err != nil {
-		return err
-	}
-	var others []accord.Received
-	sum := sha256.Sum256(v.Bytes)
-	err = all(rows, func(r *sql.Rows) error {
-		x, _, err := scanReceived(r)
-		if x.Item == v.ItemKey && x.Sum == sum {
-			others = append(others, x)
+// gifts returns the gifts of these items that stand. A retraction ends every
+// earlier gift of the object by that party, in any version.
+func gifts(ctx context.Context, q querier, ids []string) (map[accord.ItemKey][]accord.Received, error) {
+	type giver struct{ party, id string }
+	ended := map[giver]int64{}
+	var found []accord.Received
+	err := each(ctx, q, "SELECT "+receivedColumns+" FROM received WHERE item_id IN ", "", nil,
+		slices.Compact(slices.Sorted(slices.Values(ids))), func(r *sql.Rows) error {
+			x, _, err := scanReceived(r)
+			found = append(found, x)
+			if g := (giver{x.Party, x.Item.ID}); x.Retracted != 0 {
+				ended[g] = max(ended[g], x.Index+1)
+			}
+			return err
+		})
+	out := map[accord.ItemKey][]accord.Received{}
+	for _, x := range found {
+		if x.Retracted == 0 && x.Index >= ended[giver{x.Party, x.Item.ID}] {
+			out[x.Item] = append(out[x.Item], x)
 		}
-		return err
-	})
-	if err != nil {
-		return err
 	}
-	if len(others) == 0 {
+	return out, err
+}
+
+// takeBack ends v for its giver, unless a gift that stands keeps it.
+func (e *edit) takeBack(v *version, standing []accord.Received) {
+	sum := sha256.Sum256(v.Bytes)
+	var heir accord.Received
+	for _, x := range standing {
+		if x.Held != 0 && x.Sum == sum && heir.Party != v.Origin.Party {
+			heir = x
+		}
+	}
+	switch {
+	case heir.Party == "":
 		e.withdraw(v, "retracted by "+v.Origin.Party)
-		return nil
-	}
-	heir := others[0]
-	if i := slices.IndexFunc(others, func(x accord.Received) bool { return x.Party == v.Origin.Party }); i >= 0 {
-		heir = others[i]
-	}
-	if v.Origin != heir.Origin {
+	case v.Origin != heir.Origin:
 		v.Origin, v.Source = heir.Origin, heir.Party
 		e.touch(v, accord.ChangeItem)
 	}
-	return nil
 }
 
 func (t *tx) received(ctx context.Context, party string, index int64) (x accord.Received, found bool, err error) {
@@ -175,35 +189,33 @@ func (t *tx) received(ctx context.Context, party string, index int64) (x accord.
 }
 
 // PendingReceived returns, for each of these sent keys, party's announcements
-// that were not taken back, held or not.
+// that stand, held or not: neither they nor a later one of the object was
+// retracted.
 func (d *DB) PendingReceived(ctx context.Context, party string, keys []accord.ItemKey) (map[accord.ItemKey][]accord.Received, error) {
-	want := make(map[accord.ItemKey]bool, len(keys))
-	var ids []string
-	for _, k := range keys {
-		if !want[k] {
-			ids = append(ids, k.ID)
-		}
-		want[k] = true
-	}
-	slices.Sort(ids)
-	out := map[accord.ItemKey][]accord.Received{}
-	err := each(ctx, d, "SELECT "+receivedColumns+" FROM received WHERE party = $1 AND item_id IN ", " AND retracted = 0 ORDER BY item_id, party, idx",
-		[]any{party}, slices.Compact(ids), func(r *sql.Rows) error {
-			x, _, err := scanReceived(r)
-			if want[x.Item] {
-				out[x.Item] = append(out[x.Item], x)
-			}
-			return err
-		})
+	live, err := gifts(ctx, d, idsOf(keys))
 	if err != nil {
 		return nil, fmt.Errorf("pending from %s: %w", party, err)
+	}
+	out := map[accord.ItemKey][]accord.Received{}
+	for _, k := range keys {
+		if _, twice := out[k]; twice {
+			continue
+		}
+		for _, x := range live[k] {
+			if x.Party == party {
+				out[k] = append(out[k], x)
+			}
+		}
+		if rows := out[k]; rows != nil {
+			slices.SortFunc(rows, func(a, b accord.Received) int { return cmp.Compare(a.Index, b.Index) })
+		}
 	}
 	return out, nil
 }
 
 // Receive commits a pushed batch: its items as [DB.Ingest] stores them, the rows
 // they fulfil and the receipt. It fails with ErrConflict when a row was not
-// announced for that item, or was retracted, or the log has moved on.
+// announced for that item, or does not stand, or the log has moved on.
 func (d *DB) Receive(ctx context.Context, g accord.Receiving) error {
 	if len(g.Items) != len(g.Index) {
 		return fmt.Errorf("receive from %s: %w: %d items for %d leaves", g.Party, accord.ErrInvalid, len(g.Items), len(g.Index))
@@ -212,30 +224,25 @@ func (d *DB) Receive(ctx context.Context, g accord.Receiving) error {
 		if err := t.append(ctx, g.Append); err != nil {
 			return err
 		}
-		announced := map[int64]accord.Received{}
-		err := each(ctx, t, "SELECT "+receivedColumns+" FROM received WHERE party = $1 AND idx IN ", "", []any{g.Party}, g.Index, func(r *sql.Rows) error {
-			x, _, err := scanReceived(r)
-			announced[x.Index] = x
-			return err
-		})
-		if err != nil {
-			return err
-		}
 		ids := make([]string, len(g.Items))
 		for i := range g.Items {
 			ids[i] = g.Items[i].ID
+		}
+		live, err := gifts(ctx, t, ids)
+		if err != nil {
+			return err
 		}
 		e, err := t.load(ctx, ids, g.At)
 		if err != nil {
 			return err
 		}
 		for i, it := range g.Items {
-			x, ok := announced[g.Index[i]]
-			if !ok || x.Retracted != 0 || x.Item != it.ItemKey {
+			fulfils := func(x accord.Received) bool { return x.Party == g.Party && x.Index == g.Index[i] }
+			if !slices.ContainsFunc(live[it.ItemKey], fulfils) {
 				return fmt.Errorf("%w: leaf %d of %s does not stand for %s", accord.ErrConflict, g.Index[i], g.Party, it.ID)
 			}
 			e.put(it, &accord.IngestResult{})
-			n, err := t.exec(ctx, "UPDATE received SET held = $3 WHERE party = $1 AND idx = $2 AND held = 0", g.Party, x.Index, int64(g.At))
+			n, err := t.exec(ctx, "UPDATE received SET held = $3 WHERE party = $1 AND idx = $2 AND held = 0", g.Party, g.Index[i], int64(g.At))
 			if err != nil {
 				return err
 			}

@@ -39,6 +39,19 @@ func (d *DB) Zone(ctx context.Context, zone string) (serial uint32, values int64
 	return z.serial, z.entries, err
 }
 
+// ZoneHas reports whether a value is in a zone.
+func (d *DB) ZoneHas(ctx context.Context, zone string, o accord.Observable) (has bool, err error) {
+	at := spotOf(o)
+	rows, err := d.query(ctx, "SELECT 1 FROM protection WHERE zone = $1 AND kind = $2 AND value = $3 LIMIT 1", zone, at.kind, at.value)
+	if err == nil {
+		err = all(rows, func(*sql.Rows) error { has = true; return nil })
+	}
+	if err != nil {
+		return false, fmt.Errorf("zone %s: %w", zone, err)
+	}
+	return has, nil
+}
+
 // ZoneValues returns up to limit distinct values of a zone after the value after
 // (the zero value: from the first), by kind and value.
 func (d *DB) ZoneValues(ctx context.Context, zone string, after accord.Observable, limit int) ([]accord.Observable, error) {
@@ -81,10 +94,11 @@ func (d *DB) observables(ctx context.Context, what, query string, args ...any) (
 	return out, nil
 }
 
-// ZoneJournal returns what changed in a zone after serial after, by serial, whole
-// serials only. complete is false when that cannot be told: after is older than
-// the journal or newer than the zone, or the changes are more than limit lines.
-// Then the zone has to be taken in one piece.
+// ZoneJournal returns what changed in a zone after serial after: whole serials,
+// in order, until there are limit lines or more. So it is read on from the last
+// serial it returned, until it returns none. complete is false when it cannot be
+// told, because after is older than the journal or newer than the zone; then the
+// zone has to be taken in one piece.
 func (d *DB) ZoneJournal(ctx context.Context, zone string, after uint32, limit int) (out []accord.ZoneChange, complete bool, err error) {
 	z, err := zoneOf(ctx, d, zone)
 	if err != nil {
@@ -93,27 +107,35 @@ func (d *DB) ZoneJournal(ctx context.Context, zone string, after uint32, limit i
 	if after < z.since || after > z.serial {
 		return nil, false, nil
 	}
-	rows, err := d.query(ctx, "SELECT serial, kind, value, long, adds FROM journal WHERE zone = $1 AND serial > $2 "+
-		"ORDER BY serial, kind, value LIMIT $3", zone, int64(after), int64(limit)+1)
-	if err == nil {
-		err = all(rows, func(r *sql.Rows) error {
-			var c accord.ZoneChange
-			var long string
-			err := r.Scan(&c.Serial, &c.Kind, &c.Value, &long, &c.Add)
-			if long != "" {
-				c.Value = long
-			}
-			out = append(out, c)
-			return err
-		})
+	const head = "SELECT serial, kind, value, long, adds FROM journal WHERE zone = $1 AND "
+	out, err = d.journal(ctx, head+"serial > $2 ORDER BY serial, kind, value LIMIT $3", zone, int64(after), limit)
+	if n := len(out); err == nil && n == limit && n > 0 {
+		last, at := out[n-1].Serial, spotOf(out[n-1].Observable)
+		var rest []accord.ZoneChange
+		rest, err = d.journal(ctx, head+"serial = $2 AND (kind, value) > ($3, $4) ORDER BY kind, value", zone, int64(last), at.kind, at.value)
+		out = append(out, rest...)
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("journal of %s: %w", zone, err)
 	}
-	if len(out) > limit {
-		return nil, false, nil
-	}
 	return out, true, nil
+}
+
+func (d *DB) journal(ctx context.Context, query string, args ...any) (out []accord.ZoneChange, err error) {
+	rows, err := d.query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return out, all(rows, func(r *sql.Rows) error {
+		var c accord.ZoneChange
+		var long string
+		err := r.Scan(&c.Serial, &c.Kind, &c.Value, &long, &c.Add)
+		if long != "" {
+			c.Value = long
+		}
+		out = append(out, c)
+		return err
+	})
 }
 
 // TrimJournal removes the oldest serials of a zone's journal so that at most keep
