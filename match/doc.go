@@ -8,7 +8,8 @@
 // leave the program as STIX 2.1 sightings elsewhere. A domain indicator matches
 // its name and every name under it, a CIDR indicator every address in it (the
 // narrowest speaks first), all others the same value after normalisation. A URL
-// without a scheme matches any scheme. An indicator speaks only of what was seen
+// of http matches the same of https and the reverse; one without a scheme
+// matches any. An indicator speaks only of what was seen
 // from its ValidFrom until before its ValidUntil. Results are exact: a hash only
 // says where to look.
 //

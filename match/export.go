@@ -70,11 +70,13 @@ func WriteIndex(w io.Writer, ix *Index, allow func(accord.Sought) bool) error {
 				continue
 			}
 			k, key, isDigest := s.key(e)
-			if isDigest { // a sensor's own index: nothing to decide on
-				return x.fail(fmt.Errorf("%w: index holds blinded values", accord.ErrInvalid))
+			if isDigest { // a sensor keeps its own copy
+				sought := s.sought(e, k, nil)
+				x.entry(&sought, "", k, key, &e.hash)
+				continue
 			}
 			sought := s.sought(e, k, key)
-			x.entry(&sought, s.names[e.name], k, key)
+			x.entry(&sought, s.names[e.name], k, key, nil)
 		}
 	}
 	return x.end()
@@ -101,7 +103,7 @@ func WriteDelta(w io.Writer, ix *Index, from, to int64, changes []accord.SoughtC
 		for j := range c.Sought {
 			var k kind
 			if k, key = appendKey(key[:0], c.Sought[j].Observable); k != noKind && len(key) <= maxKey {
-				x.entry(&c.Sought[j], nameTemplate(c.Sought[j].Name, keyValue(k, key).Value), k, key)
+				x.entry(&c.Sought[j], nameTemplate(c.Sought[j].Name, keyValue(k, key).Value), k, key, nil)
 			}
 		}
 	}
@@ -172,11 +174,12 @@ func number[T comparable](x *export, in *interner[T], size *uint32, v T, define 
 	return n
 }
 
-func (x *export) entry(s *accord.Sought, name string, k kind, key []byte) {
+// entry writes one entry. With a hash given, key is a digest already.
+func (x *export) entry(s *accord.Sought, name string, k kind, key []byte, hash *uint32) {
 	if x.err != nil || !x.allow(*s) {
 		return
 	}
-	hidden := blind(s)
+	hidden := blind(s) || hash != nil
 	if hidden {
 		name = ""
 	}
@@ -208,10 +211,10 @@ func (x *export) entry(s *accord.Sought, name string, k kind, key []byte) {
 	x.uvarint(uint64(nSpan))
 	x.uvarint(uint64(nTerms))
 	x.uvarint(uint64(nName))
-	x.key(k, key, hidden)
+	x.key(k, key, hidden, hash)
 }
 
-func (x *export) key(k kind, key []byte, hidden bool) {
+func (x *export) key(k kind, key []byte, hidden bool, hash *uint32) {
 	if !hidden {
 		x.op(byte(k))
 		if keyLen[k] == 0 {
@@ -221,6 +224,11 @@ func (x *export) key(k kind, key []byte, hidden bool) {
 		return
 	}
 	x.op(byte(k) | blinded)
+	if hash != nil {
+		x.bytes(binary.BigEndian.AppendUint32(nil, *hash))
+		x.bytes(key)
+		return
+	}
 	x.bytes(binary.BigEndian.AppendUint32(nil, x.ix.sieve.sum(k, key)))
 	sum := x.ix.salt.digest(k, key)
 	x.bytes(sum[:])

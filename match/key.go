@@ -36,7 +36,7 @@ const (
 )
 
 // maxKey is the longest key kept; longer values are not indexed.
-const maxKey = 4096
+const maxKey = 8192 + 64
 
 var kindNames = [kinds]accord.Kind{
 	domain: accord.KindDomain, ipv4: accord.KindIPv4, ipv6: accord.KindIPv6, cidr4: accord.KindCIDR, cidr6: accord.KindCIDR,
@@ -86,6 +86,9 @@ func appendKey(dst []byte, o accord.Observable) (kind, []byte) {
 	return noKind, dst
 }
 
+// names maps Unicode names to A-labels as format/stix/pattern does.
+var names = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false), idna.CheckHyphens(false))
+
 // appendDomain appends a name in lower case, A-label form, without a final dot.
 func appendDomain(dst, b []byte) (kind, []byte) {
 	b = bytes.TrimSuffix(b, []byte("."))
@@ -99,7 +102,7 @@ func appendDomain(dst, b []byte) (kind, []byte) {
 		dst = append(dst, c)
 	}
 	if !ascii {
-		if a, err := idna.Lookup.ToASCII(string(b)); err == nil {
+		if a, err := names.ToASCII(strings.ReplaceAll(string(b), "。", ".")); err == nil {
 			dst = append(dst[:n], a...)
 		}
 	}

@@ -163,17 +163,37 @@ func (f *finder) prefixes(k kind, size, base int, lengths uint64) {
 	}
 }
 
-// findURL probes a URL, then the same without its scheme.
+// findURL probes a URL, the same under the other of http and https (a log does
+// not always know which it was, nor a list), and without a scheme.
 func (f *finder) findURL(v *zeek.Value) {
 	var k kind
 	k, f.key = appendURL(f.key[:0], v.Text, v.Rest)
 	if k == noKind {
 		return
 	}
-	f.probe(url, f.key)
-	if i := bytes.Index(f.key[:min(len(f.key), 14)], []byte("://")); i > 0 {
-		f.probe(url, f.key[i+3:])
+	full := f.key
+	f.probe(url, full)
+	i := bytes.Index(full[:min(len(full), 14)], []byte("://"))
+	if i <= 0 {
+		return
 	}
+	bare := full[i+3:]
+	if other := otherScheme(full[:i]); other != "" {
+		at := len(f.key)
+		f.key = append(append(f.key, other...), bare...)
+		f.probe(url, f.key[at:])
+	}
+	f.probe(url, bare)
+}
+
+func otherScheme(scheme []byte) string {
+	switch string(scheme) {
+	case "http":
+		return "https://"
+	case "https":
+		return "http://"
+	}
+	return ""
 }
 
 // probe appends the hits of one key, by id, and reports whether there are any.

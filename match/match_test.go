@@ -180,4 +180,3 @@ func observable(v string) accord.Observable {
 	}
 	return accord.Observable{Kind: accord.KindDomain, Value: v}
 }
-

@@ -20,7 +20,7 @@ const MediaType = "application/json"
 const (
 	MaxReport      = 4 << 20 // bytes
 	MaxReportMatch = 1000    // matches
-	maxField       = 4096    // bytes of one text
+	maxField       = 9000    // bytes of one text
 )
 
 // Report is what a sensor tells: matches, in a batch that has an id of its own so
@@ -61,16 +61,16 @@ func NewReport(batch string, matches []accord.Match) Report {
 		r.Matches[i] = ReportMatch{
 			Indicator: m.Indicator.ID, Version: m.Indicator.Version, Value: m.Value,
 			First: m.First, Last: m.Last, Count: m.Count,
-			Seen: ReportSeen{m.Seen.Kind, cut(m.Seen.Value), m.Seen.At, cut(m.Seen.Field), cut(m.Seen.Log), cut(m.Seen.From), cut(m.Seen.UID)},
+			Seen: ReportSeen{m.Seen.Kind, cut(m.Seen.Value, maxField), m.Seen.At, cut(m.Seen.Field, 256), cut(m.Seen.Log, 256), cut(m.Seen.From, 256), cut(m.Seen.UID, 256)},
 		}
 	}
 	return r
 }
 
 // cut makes of a text from a log one that a report may carry.
-func cut(s string) string {
-	if len(s) > maxField {
-		s = s[:maxField]
+func cut(s string, limit int) string {
+	if len(s) > limit {
+		s = s[:limit]
 	}
 	return string(bytes.ToValidUTF8([]byte(s), []byte("\uFFFD")))
 }
@@ -126,7 +126,7 @@ func (m *ReportMatch) wrong() string {
 		return "seen at another time"
 	}
 	for _, s := range []string{m.Indicator, m.Value.Value, m.Seen.Value, m.Seen.Field, m.Seen.Log, m.Seen.From, m.Seen.UID} {
-		if len(s) > maxField+16 {
+		if len(s) > 2*maxField {
 			return "a text is too long"
 		}
 	}

@@ -14,10 +14,12 @@ import (
 
 // ScanOptions say how telemetry is read. The zero value reads anything.
 type ScanOptions struct {
-	Name   string       // of the input: "dns.log.gz"; its base tells the log's kind
-	Format zeek.Format  // zeek.Auto decides line by line
-	Sensor string       // who looks, "centre" when empty
-	At     accord.Stamp // when a record that has no time of its own was seen
+	Name   string      // of the input: "dns.log.gz"; its base tells the log's kind
+	Format zeek.Format // zeek.Auto decides line by line
+	// Unpacked says that the input is not gzip or zstd, whatever it begins with.
+	Unpacked bool
+	Sensor   string       // who looks, "centre" when empty
+	At       accord.Stamp // when a record that has no time of its own was seen
 	// AnyTime matches what was seen outside an indicator's validity too: to look
 	// in old telemetry for what is only now known.
 	AnyTime bool
@@ -56,7 +58,7 @@ func Scan(ctx context.Context, ix *Index, r io.Reader, opts ScanOptions, emit fu
 	}
 	s.fold = NewFold(s.opts.Sensor, opts.Fold)
 	zr := zeek.NewReader(r, opts.Name)
-	zr.Format = opts.Format
+	zr.Format, zr.Unpacked = opts.Format, opts.Unpacked
 	if opts.Live {
 		zr.BeforeRead = func() { s.err = errors.Join(s.err, s.flush()) }
 	}

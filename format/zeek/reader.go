@@ -67,6 +67,8 @@ func (e *LineError) Unwrap() error { return accord.ErrInvalid }
 type Reader struct {
 	// Format may be set before the first call of Next.
 	Format Format
+	// Unpacked says that the input is not gzip or zstd, whatever it begins with.
+	Unpacked bool
 	// BeforeRead, when set, is called each time all lines at hand have been given
 	// and the reader is about to read, and perhaps wait, for more.
 	BeforeRead func()
@@ -97,7 +99,7 @@ func NewReader(r io.Reader, name string) *Reader {
 }
 
 // Close frees what unpacking holds.
-func (z *Reader) Close() error { return z.src.close() }
+func (z *Reader) Close() error { return z.src.Close() }
 
 // Lines is how many lines were taken, headers and bad ones included.
 func (z *Reader) Lines() int64 { return z.in.count }
@@ -113,6 +115,7 @@ func (z *Reader) Header() []byte { return z.tsv.header }
 // the input the error is io.EOF; a *LineError tells of a line skipped.
 func (z *Reader) Next() (*Record, error) {
 	for {
+		z.src.unpacked = z.Unpacked
 		if z.BeforeRead != nil && !z.in.ready() {
 			z.BeforeRead()
 		}

@@ -20,14 +20,20 @@ const (
 	maxRatio  = 250
 )
 
+// Unpack returns what r holds, unpacked when it is gzip or zstd, within the
+// bounds that a Reader has. Close it after use; r is not closed.
+func Unpack(r io.Reader) io.ReadCloser { return &unpacker{r: r} }
+
 // unpacker reads gzip, zstd or plain bytes, whichever r holds.
 type unpacker struct {
-	r       io.Reader
-	in      int64
-	out     int64
-	from    io.Reader
-	packed  bool
-	closing func() error
+	r      io.Reader
+	in     int64
+	out    int64
+	from   io.Reader
+	packed bool
+	// unpacked says not to look.
+	unpacked bool
+	closing  func() error
 }
 
 func (u *unpacker) Read(p []byte) (int, error) {
@@ -51,6 +57,10 @@ func (u *unpacker) Read(p []byte) (int, error) {
 }
 
 func (u *unpacker) open() error {
+	if u.unpacked {
+		u.from = u.r
+		return nil
+	}
 	head := make([]byte, 4)
 	n, err := io.ReadFull(u.r, head)
 	head = head[:n]
@@ -78,7 +88,8 @@ func (u *unpacker) open() error {
 	return nil
 }
 
-func (u *unpacker) close() error {
+// Close frees what unpacking holds.
+func (u *unpacker) Close() error {
 	if u.closing == nil {
 		return nil
 	}
