@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package web
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"accord"
+	"accord/web/node"
+)
+
+// fakeStore keeps an invented world in memory. Methods that pages call return
+// what the fields hold; errors come from fail, by method name.
+type fakeStore struct {
+	mu          sync.Mutex
+	accounts    map[string]accord.Account
+	sessions    map[[32]byte]accord.Session
+	audit       []accord.AuditEntry
+	items       []accord.Item // newest version first
+	parties     []accord.Party
+	counts      accord.Counts
+	matches     []accord.Match
+	protections []accord.Protection
+	disclosures []accord.Disclosure
+	withheld    []accord.Withheld
+	received    []accord.Received
+	changes     []accord.Change
+	heads       []accord.Head
+	leaves      map[string][]accord.Leaf
+	fail        map[string]error
+}
+
+func (f *fakeStore) Account(_ context.Context, name string) (accord.Account, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	a, ok := f.accounts[name]
+	if !ok {
+		return a, accord.ErrNotFound
+	}
+	return a, f.fail["Account"]
+}
+
+func (f *fakeStore) PutAccount(_ context.Context, a accord.Account) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.accounts[a.Name] = a
+	return nil
+}
+
+func (f *fakeStore) PutSession(_ context.Context, s accord.Session) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sessions[s.Sum] = s
+	return nil
+}
+
+func (f *fakeStore) Session(_ context.Context, sum [32]byte) (accord.Session, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.sessions[sum]
+	if !ok || s.Ticket {
+		return s, accord.ErrNotFound
+	}
+	return s, nil
+}
+
+func (f *fakeStore) DeleteSession(_ context.Context, sum [32]byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.sessions, sum)
+	return nil
+}
+
+func (f *fakeStore) TakeTicket(_ context.Context, sum [32]byte, at accord.Stamp) (accord.Session, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s, ok := f.sessions[sum]
+	if !ok || !s.Ticket {
+		return accord.Session{}, accord.ErrNotFound
+	}
+	delete(f.sessions, sum)
+	if s.Expires <= at {
+		return accord.Session{}, accord.ErrNotFound
+	}
+	return s, nil
+}
+
+func (f *fakeStore) Audit(_ context.Context, e accord.AuditEntry) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.audit = append(f.audit, e)
+	return nil
+}
+
+func (f *fakeStore) Counts(context.Context) (accord.Counts, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counts, f.fail["Counts"]
+}
+
+func (f *fakeStore) Parties(context.Context) ([]accord.Party, error) { return f.parties, nil }
+
+func (f *fakeStore) LastSeq(context.Context) (int64, error) { return int64(len(f.changes)), nil }
+
+func (f *fakeStore) Changes(_ context.Context, after int64, limit int) ([]accord.Change, error) {
+	return f.changes[after:min(int(after)+limit, len(f.changes))], nil
+}
+
+func (f *fakeStore) Items(_ context.Context, keys []accord.ItemKey) ([]accord.Item, error) {
+	var out []accord.Item
+	for _, k := range keys {
+		if i := slices.IndexFunc(f.items, func(x accord.Item) bool { return x.ItemKey == k }); i >= 0 {
+			out = append(out, f.items[i])
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeStore) Item(_ context.Context, id string) (accord.Item, error) {
+	i := slices.IndexFunc(f.items, func(x accord.Item) bool { return x.ID == id })
+	if i < 0 {
+		return accord.Item{}, accord.ErrNotFound
+	}
+	return f.items[i], nil
+}
+
+func (f *fakeStore) Versions(_ context.Context, id string) ([]accord.Item, error) {
+	var out []accord.Item
+	for _, i := range f.items {
+		if i.ID == id {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeStore) Latest(ctx context.Context, ids []string) (map[string]accord.Item, error) {
+	out := map[string]accord.Item{}
+	for _, id := range ids {
+		if i, err := f.Item(ctx, id); err == nil {
+			out[id] = i
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeStore) Referrers(_ context.Context, ids []string, _ int) ([]accord.ItemKey, error) {
+	var out []accord.ItemKey
+	for _, i := range f.items {
+		for _, r := range i.Refs {
+			if slices.Contains(ids, r.To) && r.Property != "created_by_ref" {
+				out = append(out, i.ItemKey)
+			}
+		}
+	}
+	return out, nil
+}
+
+// Search pages by the number of items to skip; it knows text and type alone.
+func (f *fakeStore) Search(_ context.Context, q accord.Query) ([]accord.Item, string, error) {
+	skip, _ := strconv.Atoi(q.After)
+	var out []accord.Item
+	for _, i := range f.items {
+		if (q.Type == "" || i.Type == q.Type) && strings.Contains(i.Name+i.ID, q.Text) {
+			out = append(out, i)
+		}
+	}
+	out = out[min(skip, len(out)):]
+	if len(out) > 8 {
+		return out[:8], strconv.Itoa(skip + 8), nil
+	}
+	return out, "", nil
+}
+
+func (f *fakeStore) DisclosuresOf(_ context.Context, id string) ([]accord.Disclosure, error) {
+	var out []accord.Disclosure
+	for _, d := range f.disclosures {
+		if d.Item.ID == id {
+			out = append(out, d)
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeStore) WithheldOf(_ context.Context, id string) ([]accord.Withheld, error) {
+	var out []accord.Withheld
+	for _, w := range f.withheld {
+		if w.Item.ID == id {
+			out = append(out, w)
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeStore) ReceivedOf(_ context.Context, id string) ([]accord.Received, error) {
+	var out []accord.Received
+	for _, r := range f.received {
+		if r.Item.ID == id {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+func (f *fakeStore) Matches(_ context.Context, q accord.MatchQuery) ([]accord.Match, string, error) {
+	var out []accord.Match
+	for _, m := range f.matches {
+		if (q.Indicator == "" || m.Indicator.ID == q.Indicator) && (q.Text == "" || m.Value.Value == q.Text) {
+			out = append(out, m)
+		}
+	}
+	return out, "", f.fail["Matches"]
+}
+
+func (f *fakeStore) Protections(_ context.Context, q accord.ProtectionQuery) ([]accord.Protection, string, error) {
+	var out []accord.Protection
+	for _, p := range f.protections {
+		if (q.Item == "" || p.Item.ID == q.Item) && (q.Zone == "" || p.Zone == q.Zone) {
+			out = append(out, p)
+		}
+	}
+	return out, "", nil
+}
+
+func (f *fakeStore) Zone(_ context.Context, zone string) (uint32, int64, error) {
+	return 2026012901, f.counts.Protections[zone], nil
+}
+
+func (f *fakeStore) Heads(context.Context) ([]accord.Head, error) { return f.heads, nil }
+
+func (f *fakeStore) Leaves(_ context.Context, origin string, from int64, limit int) ([]accord.Leaf, error) {
+	var out []accord.Leaf
+	for _, l := range f.leaves[origin] {
+		if l.Index >= from && len(out) < limit {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// fakeNode answers what a node would.
+type fakeNode struct {
+	mu         sync.Mutex
+	explained  []node.Explanation
+	agreements []node.Agreement
+	health     []node.Health
+	retracted  []string // "id reason who"
+	fail       map[string]error
+}
+
+func (f *fakeNode) Explain(context.Context, accord.Item) ([]node.Explanation, error) {
+	return f.explained, f.fail["Explain"]
+}
+
+func (f *fakeNode) Retract(_ context.Context, id, reason, who string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.retracted = append(f.retracted, id+" "+reason+" "+who)
+	return f.fail["Retract"]
+}
+
+func (f *fakeNode) VerifyLedger(_ context.Context, origin string) (node.LedgerReport, error) {
+	ok := !strings.HasPrefix(origin, "cert.xc.example/")
+	return node.LedgerReport{
+		Origin: origin, OK: ok, Size: 18231, At: accord.StampOf(noon),
+		Checks: []node.Check{
+			{Name: "tree", OK: true}, {Name: "signature", OK: true}, {Name: "consistency", OK: true},
+			{Name: "cosignature", OK: ok, Detail: map[bool]string{false: "the cosignature of size 412 is not by the pinned key: compare keys with the party"}[ok]},
+		},
+	}, nil
+}
+
+func (f *fakeNode) Agreements(context.Context) ([]node.Agreement, error) { return f.agreements, nil }
+
+func (f *fakeNode) Agreement(_ context.Context, id string, version int) (node.Agreement, error) {
+	for _, a := range f.agreements {
+		if a.ID == id && (version == 0 || a.Version == version) {
+			return a, nil
+		}
+	}
+	return node.Agreement{}, accord.ErrNotFound
+}
+
+func (f *fakeNode) Health(context.Context) ([]node.Health, error) { return f.health, nil }
+
+// noon is when the invented world is looked at.
+var noon = time.Date(2026, 1, 29, 12, 0, 0, 0, time.UTC)
+
+func ago(d time.Duration) accord.Stamp { return accord.StampOf(noon.Add(-d)) }
+
+func ref[T any](v T) *T { return &v }
+
+func (f *fakeStore) setItems(n int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.counts.Items = n
+}

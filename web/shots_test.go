@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
+)
+
+// browser starts Chromium, or skips the test when there is none.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("SKIP: a browser takes long")
+	}
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		t.Skip("SKIP: Chromium not installed: run make tools")
+	}
+	opts := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]),
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true),
+		chromedp.Flag("hide-scrollbars", true), chromedp.UserDataDir(t.TempDir()))
+	alloc, stop := chromedp.NewExecAllocator(t.Context(), opts...)
+	t.Cleanup(stop)
+	ctx, cancel := chromedp.NewContext(alloc)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("start %s: %v", path, err)
+	}
+	return ctx
+}
+
+// complaints collects what the browser says against the pages.
+type complaints struct {
+	mu   sync.Mutex
+	list []string
+}
+
+// listen collects until ctx, a browser's, ends; the test waits for that.
+func (c *complaints) listen(t *testing.T, ctx context.Context) {
+	ctx, stop := context.WithCancel(ctx)
+	var wait sync.WaitGroup
+	said := chromedp.Console(ctx)
+	wait.Go(func() {
+		for m, err := range said {
+			if err != nil {
+				return
+			}
+			// The error pages are asked for on purpose.
+			if m.Source == "network" && strings.Contains(m.Text, "the server responded with a status of 4") {
+				continue
+			}
+			c.mu.Lock()
+			c.list = append(c.list, fmt.Sprintf("%s %s: %s", m.Source, m.Type, m.Text))
+			c.mu.Unlock()
+		}
+	})
+	t.Cleanup(func() { stop(); wait.Wait() })
+}
+
+func (c *complaints) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l := c.list
+	c.list = nil
+	return l
+}
+
+var shots = []struct {
+	name, path string
+	out        bool // looked at signed out
+}{
+	{"sign-in", "/sign-in", true},
+	{"link", "/sign-in/link?t=abc", true},
+	{"situation", "/", false},
+	{"items", "/items", false},
+	{"items-none", "/items?q=nothing-like-it&tlp=red", false},
+	{"item", "/items/" + botnet, false},
+	{"item-foreign", "/items/" + foreign, false},
+	{"retract", "/items/" + botnet + "/retract", false},
+	{"matches", "/matches", false},
+	{"protections", "/protections", false},
+	{"agreements", "/agreements", false},
+	{"agreement", "/agreements/xa-xb-2026", false},
+	{"agreement-signing", "/agreements/xa-xc-pilot", false},
+	{"ledger", "/ledger", false},
+	{"parties", "/parties", false},
+	{"account", "/account", false},
+	{"not-found", "/nowhere", false},
+}
+
+// TestPagesInABrowser looks at every page in two widths, two directions and two
+// colour schemes: nothing may be reported against them, nothing may be wider
+// than a phone. The pictures go to ACCORD_SHOTS when it is set.
+func TestPagesInABrowser(t *testing.T) {
+	ctx := browser(t)
+	w := start(t)
+	dir := os.Getenv("ACCORD_SHOTS")
+	if dir == "" {
+		dir = t.TempDir()
+	}
+	var said complaints
+	said.listen(t, ctx)
+	for _, lang := range []string{"en", "ar"} {
+		for _, scheme := range []string{"light", "dark"} {
+			for _, width := range []int64{1440, 390} {
+				for _, s := range shots {
+					name := fmt.Sprintf("%s-%s-%s-%d", s.name, lang, scheme, width)
+					if only := os.Getenv("ACCORD_SHOTS_ONLY"); only != "" && !strings.Contains(name, only) {
+						continue
+					}
+					secret := ""
+					if !s.out {
+						secret = w.session(t, "analyst")
+					}
+					url := w.url + s.path
+					if strings.Contains(url, "?") {
+						url += "&lang=" + lang
+					} else {
+						url += "?lang=" + lang
+					}
+					shoot(t, ctx, filepath.Join(dir, name+".png"), url, secret, scheme, width)
+					for _, c := range said.take() {
+						t.Errorf("%s: %s", name, c)
+					}
+				}
+			}
+		}
+	}
+}
+
+func shoot(t *testing.T, ctx context.Context, file, url, secret, scheme string, width int64) {
+	t.Helper()
+	type measure struct {
+		Wide, Wider int64
+		Who         string
+	}
+	var got measure
+	var picture []byte
+	err := chromedp.Do(ctx,
+		dress(scheme, width),
+		cookie(url, secret),
+		chromedp.Navigate(url),
+		chromedp.Func(func(ctx context.Context, _ *chromedp.Target) (err error) {
+			if got, err = chromedp.Run(ctx, chromedp.Evaluate[measure](measuring)); err != nil {
+				return err
+			}
+			picture, err = chromedp.Run(ctx, chromedp.FullScreenshot(100))
+			return err
+		}),
+	)
+	if err != nil {
+		t.Fatalf("%s: %v", url, err)
+	}
+	if got.Wider > got.Wide || got.Who != "" {
+		t.Errorf("%s: %d px wide in a window of %d: %s", filepath.Base(file), got.Wider, got.Wide, got.Who)
+	}
+	if err := os.WriteFile(file, picture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// measuring finds what sticks out of the window, but for what may scroll.
+const measuring = `({
+	wide: document.documentElement.clientWidth,
+	wider: document.documentElement.scrollWidth,
+	who: [...document.querySelectorAll('body *')].filter(e => {
+		const r = e.getBoundingClientRect()
+		return (r.right > innerWidth + 1 || r.left < -1) && !e.closest('.scroll, pre, .skip, thead, .sr')
+	}).slice(0, 3).map(e => e.tagName + '.' + e.className + ' ' + e.textContent.trim().slice(0, 40)).join(' | '),
+})`
+
+// dress sets the window's width and the colours the reader prefers.
+func dress(scheme string, width int64) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+		})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+			Width: width, Height: 900, DeviceScaleFactor: 1, Mobile: width < 600,
+		})
+		return err
+	})
+}
+
+// cookie leaves the browser with this session alone, or with none.
+func cookie(url, secret string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, t, network.ClearBrowserCookies, cdp.Empty{}); err != nil || secret == "" {
+			return err
+		}
+		_, err := cdp.Call(ctx, t, network.SetCookie, network.SetCookieParams{Name: "accord", Value: secret, URL: url})
+		return err
+	})
+}
+
+// TestTheSituationPageRefreshesItself changes the world behind an open page, and
+// takes the node away from under it.
+func TestTheSituationPageRefreshesItself(t *testing.T) {
+	ctx := browser(t)
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	w := start(t)
+	down := make(chan struct{})
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		select {
+		case <-down:
+			http.Error(rw, "down", http.StatusBadGateway)
+		default:
+			w.handler.ServeHTTP(rw, r)
+		}
+	}))
+	defer front.Close()
+	secret := w.session(t, "reader")
+	err := chromedp.Do(ctx, cookie(front.URL, secret), chromedp.Navigate(front.URL+"/"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.store.setItems(1612409)
+	if _, err := chromedp.Run(ctx, chromedp.Poll[bool](`document.querySelector('.totals dd').textContent === '1,612,409'`)); err != nil {
+		t.Fatalf("the change does not show: %v", err)
+	}
+	close(down)
+	note, err := chromedp.Run(ctx, chromedp.Poll[string](`document.querySelector('[data-live-note]').textContent`))
+	if err != nil {
+		t.Fatalf("no word that the node is gone: %v", err)
+	}
+	if !strings.HasPrefix(note, "Not updating") {
+		t.Errorf("note = %q", note)
+	}
+}
