@@ -38,6 +38,7 @@ type document struct {
 	raw   []byte
 	nodes []node
 	top   []member
+	steps int // taken to resolve selectors, see maxSteps
 }
 
 var documents = sync.Pool{New: func() any { return new(document) }}
@@ -53,7 +54,7 @@ func index(raw []byte, depth int) (*document, error) {
 		return nil, jsonProblem(raw)
 	}
 	d := documents.Get().(*document)
-	d.raw, d.nodes, d.top = raw, d.nodes[:0], d.top[:0]
+	d.raw, d.nodes, d.top, d.steps = raw, d.nodes[:0], d.top[:0], 0
 	if err := d.build(depth); err != nil {
 		d.release()
 		return nil, err
@@ -161,7 +162,7 @@ func (d *document) build(depth int) error {
 		return problem("", "2.4", "want one JSON object")
 	}
 	for k := int32(1); k < d.nodes[0].next; k = d.nodes[k+1].next {
-		d.top = append(d.top, member{name: d.text(k), key: k, value: k + 1})
+		d.top = append(d.top, member{name: d.name(k), key: k, value: k + 1})
 	}
 	return nil
 }
@@ -229,6 +230,20 @@ func (d *document) kind(n int32) byte {
 	return d.nodes[n].kind
 }
 
+// named reports whether the unescaped name at node n begins rest, as a whole step
+// of a selector, and returns what follows it.
+func (d *document) named(n int32, rest string) (tail string, ok bool) {
+	b := d.raw[d.nodes[n].start+1 : d.nodes[n].end-1]
+	if bytes.IndexByte(b, '\\') >= 0 {
+		b = []byte(d.text(n))
+	}
+	if len(b) == 0 || len(rest) < len(b) || rest[:len(b)] != string(b) {
+		return "", false
+	}
+	tail = rest[len(b):]
+	return tail, tail == "" || tail[0] == '.' && len(tail) > 1
+}
+
 // text returns the unescaped string or name at node n.
 func (d *document) text(n int32) string {
 	b := d.raw[d.nodes[n].start+1 : d.nodes[n].end-1]
@@ -240,6 +255,14 @@ func (d *document) text(n int32) string {
 		return "" // cannot be: the text was validated
 	}
 	return string(u)
+}
+
+// name is text for a name; the names of the standard cost no allocation.
+func (d *document) name(n int32) string {
+	if s, ok := known[string(d.raw[d.nodes[n].start+1:d.nodes[n].end-1])]; ok {
+		return s
+	}
+	return d.text(n)
 }
 
 // get returns the node of the top-level property name; 0 when there is none.

@@ -228,11 +228,22 @@ func (p *parser) refs() (out []accord.Ref) {
 			out = append(out, accord.Ref{Property: name, To: to})
 		}
 	})
-	if len(out) < 2 {
+	return unique(out)
+}
+
+// unique drops what stands in list before, without disturbing the order.
+func unique(list []accord.Ref) []accord.Ref {
+	if len(list) <= 8 {
+		out := list[:0]
+		for _, r := range list {
+			if !slices.Contains(out, r) {
+				out = append(out, r)
+			}
+		}
 		return out
 	}
-	seen := make(map[accord.Ref]bool, len(out))
-	return slices.DeleteFunc(out, func(r accord.Ref) bool {
+	seen := make(map[accord.Ref]bool, len(list))
+	return slices.DeleteFunc(list, func(r accord.Ref) bool {
 		had := seen[r]
 		seen[r] = true
 		return had
@@ -257,7 +268,7 @@ func (p *parser) eachRef(f func(name string, n int32)) {
 		if name[len(name)-1] != 'f' && name[len(name)-1] != 's' && !strings.Contains(string(name), "\\") {
 			continue
 		}
-		prop := d.text(k)
+		prop := d.name(k)
 		ref, many := isReference(prop)
 		if !ref || isMarking(prop) {
 			continue

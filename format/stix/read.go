@@ -18,8 +18,9 @@ import (
 // line). It never holds more than one object. Each Raw's bytes are the caller's.
 //
 // An object that is complete but not acceptable (a name twice, invalid UTF-8,
-// nesting, a number out of range, too large) is yielded as an error, and reading
-// goes on; a syntax error, an error of r, or a limit of the whole input ends it.
+// nesting, a number out of range, up to twice too large) is yielded as an
+// error, and reading goes on; a syntax error, an object larger still, an error of
+// r, or a limit of the whole input ends it.
 func Read(r io.Reader, lim Limits) iter.Seq2[Raw, error] {
 	return func(yield func(Raw, error) bool) {
 		s := newSplitter(r, lim.withDefaults(), yield)
@@ -82,9 +83,10 @@ func (m *meter) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// begin allows one more object and what of the next is read along with it.
+// begin allows one more object: up to twice the limit is read, so that one that
+// is a little too large can be passed over.
 func (s *splitter) begin() {
-	s.meter.object = max(s.dec.InputOffset(), s.meter.n) + s.lim.Object + 16
+	s.meter.object = max(s.dec.InputOffset(), s.meter.n) + 2*s.lim.Object + 64
 	if !s.meter.record {
 		s.meter.from = s.dec.InputOffset()
 	}

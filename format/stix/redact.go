@@ -4,6 +4,7 @@ package stix
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,9 +16,10 @@ type Redaction struct {
 	// PAP marks stay when labels are dropped.
 	Drop []string
 	// Remove holds the ids of objects that may not be referred to: entries of
-	// lists are filtered (a list left empty goes), single references go.
+	// lists are filtered (a list left empty goes), single references go. A string
+	// that is such an id counts as a reference whatever its property is called.
 	Remove map[string]bool
-	// Rename replaces ids wherever a reference property holds them.
+	// Rename replaces ids in the same places.
 	Rename map[string]string
 	// NewID and CreatedBy, when set, replace id and created_by_ref: a copy whose
 	// content is changed is the sharer's own object.
@@ -27,7 +29,7 @@ type Redaction struct {
 // unremovable are the properties that every reader relies on, and the markings,
 // which a redaction never loosens.
 var unremovable = []string{
-	"type", "spec_version", "id", "created", "modified", "object_marking_refs", "granular_markings", "extensions",
+	"type", "spec_version", "id", "created", "modified", "object_marking_refs", "granular_markings",
 }
 
 // Redact returns raw, an object of STIX 2.1 as Item.Bytes holds it, without what
@@ -36,8 +38,7 @@ var unremovable = []string{
 // is gone go, list indexes shift. Markings are neither removed nor renamed.
 //
 // It fails with ErrRequired when the object could not stand without what would
-// go, and with a *Problem when raw is no object. Custom nested references of
-// observed-data's deprecated objects are local keys and stay.
+// go, and with a *Problem when raw is no object.
 func Redact(raw []byte, r Redaction) (out []byte, removed []string, err error) {
 	d, err := index(raw, DefaultLimits.Depth)
 	if err != nil {
@@ -53,18 +54,19 @@ func Redact(raw []byte, r Redaction) (out []byte, removed []string, err error) {
 	if err := e.drop(&p, r.Drop); err != nil {
 		return nil, nil, err
 	}
-	e.references(&p, r)
-	e.cascade(0)
-	e.author(r)
-	if err := e.granular(); err != nil {
-		return nil, nil, err
+	e.references(r)
+	if len(e.edits) > 0 {
+		e.cascade(0)
 	}
+	e.author(r)
+	e.granular()
 	if err := e.stillStands(&p); err != nil {
 		return nil, nil, err
 	}
 	if len(e.edits) == 0 {
 		return raw, nil, nil
 	}
+	e.order = slices.Sorted(maps.Keys(e.edits))
 	return e.render(nil, 0), e.touched(), nil
 }
 
@@ -73,13 +75,14 @@ type edit struct {
 	gone   bool
 	text   []byte // the new value, when not gone
 	append []byte // members to add after it
-	quiet  bool   // not reported (granular markings that follow)
+	quiet  bool   // not reported: it follows from another edit
 }
 
 // editor gathers edits by value node and writes the result.
 type editor struct {
 	d     *document
 	edits map[int32]edit
+	order []int32 // the edited nodes in document order, for render
 }
 
 func (e *editor) gone(n int32) bool { return e.edits[n].gone }
@@ -122,19 +125,29 @@ func (e *editor) keepMarkLabels(n int32) (left bool) {
 	return left
 }
 
-// references removes and renames ids in reference properties.
-func (e *editor) references(p *parser, r Redaction) {
+// references removes and renames ids, in reference properties and wherever else
+// a string is nothing but such an id; the object's own id and its markings stay.
+func (e *editor) references(r Redaction) {
 	if len(r.Remove)+len(r.Rename) == 0 {
 		return
 	}
-	p.eachRef(func(_ string, n int32) {
-		id := e.d.text(n)
+	d, own := e.d, e.d.get("id")
+	for n := int32(1); n < int32(len(d.nodes)); n++ {
+		nd := d.nodes[n]
+		switch {
+		case nd.kind == 'k' && (isMarking(d.name(n)) || d.name(n) == "granular_markings"):
+			n = d.nodes[n+1].next - 1
+			continue
+		case nd.kind != '"' || nd.end-nd.start < 40 || n == own || e.gone(n):
+			continue
+		}
+		id := d.text(n)
 		if r.Remove[id] {
 			e.edits[n] = edit{gone: true}
 		} else if to, ok := r.Rename[id]; ok && to != id {
 			e.edits[n] = edit{text: quoted(to)}
 		}
-	})
+	}
 }
 
 // cascade removes lists and objects below n that are left empty by removals.
@@ -172,9 +185,9 @@ func (e *editor) author(r Redaction) {
 	by := e.d.get("created_by_ref")
 	switch {
 	case by == 0:
-		ed := e.edits[id]
-		if ed.text == nil {
-			ed.text = e.d.bytes(id)
+		ed, changed := e.edits[id]
+		if !changed {
+			ed = edit{text: e.d.bytes(id), quiet: true}
 		}
 		ed.append = append([]byte(`,"created_by_ref":`), quoted(r.CreatedBy)...)
 		e.edits[id] = ed
@@ -190,6 +203,9 @@ func quoted(s string) []byte { return appendQuoted(nil, s) }
 func (e *editor) stillStands(p *parser) error {
 	fail := func(name string) error {
 		return fmt.Errorf("redact %s: %w: %s", clip(p.id), ErrRequired, name)
+	}
+	if n := e.d.get("extensions"); n != 0 && e.gone(n) && (schemas[p.typ] == nil || p.typ == "marking-definition") {
+		return fail("extensions")
 	}
 	for _, name := range p.schema.required {
 		if n := e.d.get(name); n != 0 && e.gone(n) {
@@ -209,10 +225,10 @@ func (e *editor) stillStands(p *parser) error {
 }
 
 // granular makes the granular markings follow the edits (§7.2.3).
-func (e *editor) granular() error {
+func (e *editor) granular() {
 	g := e.d.get("granular_markings")
 	if g == 0 || len(e.edits) == 0 {
-		return nil
+		return
 	}
 	all := true
 	e.d.elements(g, func(_ int, m int32) {
@@ -238,7 +254,6 @@ func (e *editor) granular() error {
 	if all {
 		e.edits[g] = edit{gone: true, quiet: true}
 	}
-	return nil
 }
 
 // shifted returns the selector that selects the same content after the edits, or
@@ -260,6 +275,7 @@ func (e *editor) shifted(selector string) (string, bool) {
 		if e.d.nodes[parent].kind == '[' {
 			at := 0
 			for c := parent + 1; c < n; c = e.d.nodes[c].next {
+				e.d.steps++
 				if !e.gone(c) {
 					at++
 				}
@@ -310,12 +326,8 @@ func (e *editor) render(out []byte, n int32) []byte {
 
 // within reports whether an edit lies inside the container n.
 func (e *editor) within(nd node, n int32) bool {
-	for at := range e.edits {
-		if at > n && at < nd.next {
-			return true
-		}
-	}
-	return false
+	i, _ := slices.BinarySearch(e.order, n+1)
+	return i < len(e.order) && e.order[i] < nd.next
 }
 
 // touched lists what the edits touched, outermost only, in document order.
@@ -324,12 +336,10 @@ func (e *editor) touched() (out []string) {
 	walk = func(n int32, path string) {
 		if ed, ok := e.edits[n]; ok && n > 0 {
 			if !ed.quiet {
-				if ed.gone || !strings.HasPrefix(string(ed.append), ",") || string(ed.text) != string(e.d.bytes(n)) {
-					out = append(out, path)
-				}
-				if len(ed.append) > 0 {
-					out = append(out, "created_by_ref")
-				}
+				out = append(out, path)
+			}
+			if len(ed.append) > 0 {
+				out = append(out, "created_by_ref")
 			}
 			return
 		}

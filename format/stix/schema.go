@@ -88,6 +88,23 @@ var instants = map[string]bool{
 	"start_time": true, "stop_time": true, "object_modified": true,
 }
 
+// known are the names of properties that are met often.
+var known = knownNames()
+
+func knownNames() map[string]string {
+	out := map[string]string{}
+	for _, n := range strings.Fields(`type spec_version id created_by_ref created modified revoked labels confidence lang
+		external_references object_marking_refs granular_markings defanged extensions name description pattern
+		pattern_type pattern_version valid_from valid_until indicator_types kill_chain_phases malware_types is_family
+		aliases report_types published object_refs relationship_type source_ref target_ref sighting_of_ref count
+		first_seen last_seen observed_data_refs where_sighted_refs summary identity_class sectors contact_information
+		first_observed last_observed number_observed objects value hashes object_ref start_time stop_time definition
+		definition_type x_mitre_version x_mitre_attack_spec_version x_mitre_domains x_mitre_modified_by_ref`) {
+		out[n] = n
+	}
+	return out
+}
+
 // orders are pairs of instants of which the second is not before the first; with
 // strict, it is after it.
 var orders = []struct {

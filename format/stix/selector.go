@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// maxSteps bounds the properties and list items that the selectors of one object
+// may be compared with; beyond it a selector selects nothing.
+const maxSteps = 5_000_000
+
 // resolve follows a selector (§7.2.3), such as "external_references.[1].url",
 // from the object's root and returns the nodes it passes, the selected value
 // last; nil when it selects nothing. Names are matched longest first, for a
@@ -22,6 +26,9 @@ func (d *document) follow(n int32, rest string, path []int32) []int32 {
 	if rest == "" {
 		return path
 	}
+	if d.steps > maxSteps {
+		return nil
+	}
 	switch d.nodes[n].kind {
 	case '[':
 		head, tail, more := strings.Cut(rest, ".")
@@ -32,25 +39,18 @@ func (d *document) follow(n int32, rest string, path []int32) []int32 {
 		if err != nil || want < 0 || head[1] == '+' {
 			return nil
 		}
-		found := int32(0)
-		d.elements(n, func(i int, e int32) {
-			if i == want {
-				found = e
+		for e := n + 1; e < d.nodes[n].next; e = d.nodes[e].next {
+			if d.steps++; want == 0 {
+				return d.follow(e, tail, append(path, e))
 			}
-		})
-		if found == 0 {
-			return nil
+			want--
 		}
-		return d.follow(found, tail, append(path, found))
+		return nil
 	case '{':
 		best, rests := int32(0), ""
 		for k := n + 1; k < d.nodes[n].next; k = d.nodes[k+1].next {
-			name := d.text(k)
-			tail, ok := strings.CutPrefix(rest, name)
-			if !ok || name == "" || tail != "" && (tail[0] != '.' || tail == ".") {
-				continue
-			}
-			if best == 0 || len(tail) < len(rests) {
+			d.steps++
+			if tail, ok := d.named(k, rest); ok && (best == 0 || len(tail) < len(rests)) {
 				best, rests = k+1, tail
 			}
 		}

@@ -15,8 +15,9 @@ const maxCount = 999_999_999
 // and when its value was seen, by author (the id of an identity), as of now. The
 // id is deterministic per match, so a later version of the same match is a later
 // version of the same sighting. What was seen, in which log, stands in the
-// description; who was seen doing it does not leave the node. The mark is t.
-func Sighting(m accord.Match, author string, t accord.TLP, now accord.Stamp) ([]byte, error) {
+// description; who was seen doing it does not leave the node. The mark is AMBER:
+// what a nation sees of an attack tells where it looks.
+func Sighting(m accord.Match, author string, now accord.Stamp) ([]byte, error) {
 	switch {
 	case !validID(author) || typeOf(author) != "identity":
 		return nil, problem("created_by_ref", "3.2", "%q is not the id of an identity", clip(author))
@@ -42,7 +43,7 @@ func Sighting(m accord.Match, author string, t accord.TLP, now accord.Stamp) ([]
 	b = append(b, `,"count":`...)
 	b = strconv.AppendInt(b, min(max(m.Count, 1), maxCount), 10)
 	b = append(b, `,"sighting_of_ref":"`+m.Indicator.ID+`","where_sighted_refs":["`+author+`"],"summary":false`...)
-	b = append(b, `,"object_marking_refs":["`+MarkingID(t)+`"]}`...)
+	b = append(b, `,"object_marking_refs":["`+MarkingID(accord.TLPAmber)+`"]}`...)
 	return b, nil
 }
 

@@ -28,7 +28,8 @@ var names = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictD
 
 // Normalise returns value in the one form in which values of kind are stored and
 // compared, or an error that wraps accord.ErrInvalid when it is not a value of
-// that kind. Its result is a fixed point. The forms:
+// that kind. White space around it does not count. Its result is a fixed point.
+// The forms:
 //
 //   - domain: lower case, A-labels, no final dot; underscores allowed.
 //   - ipv4, ipv6: canonical text (RFC 5952); a /32 or /128 is dropped; an
@@ -44,6 +45,7 @@ func Normalise(kind accord.Kind, value string) (string, error) {
 	if strings.IndexByte(value, 0) >= 0 || !utf8.ValidString(value) {
 		return "", invalid(kind, value, "not text")
 	}
+	value = strings.TrimSpace(value)
 	switch kind {
 	case accord.KindDomain:
 		return domain(value)

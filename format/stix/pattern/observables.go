@@ -243,7 +243,7 @@ var (
 	addressKinds = []accord.Kind{accord.KindIPv4, accord.KindIPv6, accord.KindCIDR}
 	endKinds     = []accord.Kind{accord.KindIPv4, accord.KindIPv6, accord.KindCIDR, accord.KindDomain}
 	domainKinds  = []accord.Kind{accord.KindDomain}
-	urlKinds     = []accord.Kind{accord.KindURL}
+	urlKinds     = []accord.Kind{accord.KindURL, accord.KindAddrPort} // feeds write address:port as a URL
 	emailKinds   = []accord.Kind{accord.KindEmail}
 )
 

@@ -40,7 +40,7 @@ func (p *parser) regexFault(err error, at int) error {
 	}
 	what := ""
 	switch se.Code {
-	case syntax.ErrInvalidPerlOp:
+	case syntax.ErrInvalidPerlOp, syntax.ErrInvalidNamedCapture:
 		what = perlOp(se.Expr)
 	case syntax.ErrInvalidEscape:
 		if len(se.Expr) == 2 && se.Expr[1] >= '1' && se.Expr[1] <= '9' || strings.HasPrefix(se.Expr, `\k`) || strings.HasPrefix(se.Expr, `\g`) {
