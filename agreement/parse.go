@@ -21,8 +21,8 @@ type document struct {
 	ID       string    `toml:"id"`
 	Version  int       `toml:"version"`
 	Title    string    `toml:"title"`
-	From     time.Time `toml:"from"`
-	Until    time.Time `toml:"until"`
+	From     moment    `toml:"from"`
+	Until    moment    `toml:"until"`
 	Parties  []party   `toml:"party"`
 	Articles []Article `toml:"article"`
 }
@@ -183,13 +183,7 @@ func (a *Agreement) setHead(d document) error {
 	if strings.TrimSpace(a.Title) == "" {
 		return fmt.Errorf("%w: title is missing", accord.ErrInvalid)
 	}
-	var err error
-	if a.From, err = instant("from", d.From); err != nil {
-		return err
-	}
-	if a.Until, err = instant("until", d.Until); err != nil {
-		return err
-	}
+	a.From, a.Until = accord.Stamp(d.From), accord.Stamp(d.Until)
 	if a.From == 0 {
 		return fmt.Errorf("%w: from is missing", accord.ErrInvalid)
 	}
@@ -202,17 +196,21 @@ func (a *Agreement) setHead(d document) error {
 // validID: as a party's name, but for the word that records use for its absence.
 func validID(s string) bool { return accord.ValidPartyName(s) && s != "none" }
 
-func instant(key string, t time.Time) (accord.Stamp, error) {
-	if t.IsZero() {
-		return 0, nil
-	}
-	if zone := t.Location().String(); strings.HasSuffix(zone, "-local") {
-		return 0, fmt.Errorf("%w: %s: write the instant with its offset, such as 2026-01-01T00:00:00Z", accord.ErrInvalid, key)
+// moment is a TOML date-time with an offset. One without would mean another
+// instant on another machine.
+type moment accord.Stamp
+
+// UnmarshalTOML implements toml.Unmarshaler.
+func (m *moment) UnmarshalTOML(v any) error {
+	t, ok := v.(time.Time)
+	if !ok || strings.HasSuffix(t.Location().String(), "-local") {
+		return fmt.Errorf("%w: write an instant with its offset, such as 2026-01-01T00:00:00Z", accord.ErrInvalid)
 	}
 	if y := t.UTC().Year(); y < 1971 || y > 9999 || t.Nanosecond() != 0 {
-		return 0, fmt.Errorf("%w: %s: want whole seconds from the year 1971 on", accord.ErrInvalid, key)
+		return fmt.Errorf("%w: an instant: want whole seconds from the year 1971 on", accord.ErrInvalid)
 	}
-	return accord.StampOf(t), nil
+	*m = moment(accord.StampOf(t))
+	return nil
 }
 
 func (a *Agreement) setParties(ps []party) error {
