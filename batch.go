@@ -105,15 +105,22 @@ type ProtectionQuery struct {
 
 // Counts are the totals the situation page shows.
 type Counts struct {
-	Items, Indicators, Withdrawn, Held int64
-	Matches, MatchCount                int64
-	Protections                        map[string]int64 // by zone
-	Disclosed, Withheld, Receipted     map[string]int64 // by party
-	Retracted, Confirmed               map[string]int64 // by party
-	Received                           map[string]int64 // by party
-	ByType                             map[string]int64
-	BySource                           map[string]int64
-	Seq                                int64
+	Items       int64            `json:"items"` // newest versions, withdrawn ones included
+	Indicators  int64            `json:"indicators"`
+	Withdrawn   int64            `json:"withdrawn"`
+	Held        int64            `json:"held"`
+	Matches     int64            `json:"matches"`
+	MatchCount  int64            `json:"match_count"` // repeats included
+	Protections map[string]int64 `json:"protections"` // by zone
+	Disclosed   map[string]int64 `json:"disclosed"`   // by party, as are the next six
+	Withheld    map[string]int64 `json:"withheld"`
+	Receipted   map[string]int64 `json:"receipted"`
+	Retracted   map[string]int64 `json:"retracted"`
+	Confirmed   map[string]int64 `json:"confirmed"`
+	Received    map[string]int64 `json:"received"`
+	ByType      map[string]int64 `json:"by_type"`
+	BySource    map[string]int64 `json:"by_source"`
+	Seq         int64            `json:"seq"` // end of the change feed
 }
 
 // DisclosureFilter narrows what a TAXII read returns. Empty lists select all.

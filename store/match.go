@@ -73,50 +73,79 @@ func (d *DB) AddMatches(ctx context.Context, ms []accord.Match, at accord.Stamp)
 	if len(ms) == 0 {
 		return 0, nil
 	}
+	err = d.write(ctx, "add matches", func(t *tx) (err error) {
+		added, err = t.addMatches(ctx, ms, at)
+		return err
+	})
+	return added, err
+}
+
+// appliedFor is how long a batch's id is remembered.
+const appliedFor = accord.Stamp(30 * 24 * 3600 * 1_000_000)
+
+// AddMatchBatch is AddMatches for a batch that may come twice: the second time
+// nothing is added. An id has at most 200 bytes.
+func (d *DB) AddMatchBatch(ctx context.Context, batch string, ms []accord.Match, at accord.Stamp) (added int, err error) {
+	if batch == "" || len(batch) > 200 {
+		return 0, fmt.Errorf("add matches: %w: batch id of %d bytes", accord.ErrInvalid, len(batch))
+	}
+	err = d.write(ctx, "add matches", func(t *tx) error {
+		added = 0
+		if _, err := t.exec(ctx, "DELETE FROM applied WHERE at < $1", int64(at-appliedFor)); err != nil {
+			return err
+		}
+		n, err := t.exec(ctx, "INSERT INTO applied (batch, at) VALUES ($1, $2) ON CONFLICT (batch) DO NOTHING", batch, int64(at))
+		if err != nil || n == 0 || len(ms) == 0 {
+			return err
+		}
+		added, err = t.addMatches(ctx, ms, at)
+		return err
+	})
+	return added, err
+}
+
+// addMatches folds matches into those that are there and returns how many are
+// new.
+func (t *tx) addMatches(ctx context.Context, ms []accord.Match, at accord.Stamp) (added int, err error) {
 	ids := make([]string, len(ms))
 	for i, m := range ms {
 		ids[i] = m.ID
 	}
-	err = d.write(ctx, "add matches", func(t *tx) error {
-		added = 0
-		byID := map[string]*folded{}
-		err := each(ctx, t, "SELECT id, first, last, times FROM sighting WHERE id IN ", "", nil, ids, func(r *sql.Rows) error {
-			f := folded{stored: true}
-			err := r.Scan(&f.ID, &f.First, &f.Last, &f.Count)
-			byID[f.ID] = &f
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		var order []*folded
-		for _, m := range ms {
-			f, ok := byID[m.ID]
-			if !ok {
-				f = &folded{Match: m}
-				f.Reported = at
-				byID[m.ID] = f
-				order = append(order, f)
-				added++
-			} else {
-				f.First, f.Last = min(f.First, m.First), max(f.Last, m.Last)
-				f.Count += m.Count
-			}
-			f.grown += m.Count
-		}
-		for _, f := range byID {
-			if f.stored && f.grown > 0 {
-				_, err := t.exec(ctx, "UPDATE sighting SET first = $2, last = $3, times = $4 WHERE id = $1",
-					f.ID, int64(f.First), int64(f.Last), f.Count)
-				if err != nil {
-					return err
-				}
-			}
-			t.tally("matched", "", "", f.grown)
-		}
-		return t.insertMatches(ctx, order, at)
+	byID := map[string]*folded{}
+	err = each(ctx, t, "SELECT id, first, last, times FROM sighting WHERE id IN ", "", nil, ids, func(r *sql.Rows) error {
+		f := folded{stored: true}
+		err := r.Scan(&f.ID, &f.First, &f.Last, &f.Count)
+		byID[f.ID] = &f
+		return err
 	})
-	return added, err
+	if err != nil {
+		return 0, err
+	}
+	var order []*folded
+	for _, m := range ms {
+		f, ok := byID[m.ID]
+		if !ok {
+			f = &folded{Match: m}
+			f.Reported = at
+			byID[m.ID] = f
+			order = append(order, f)
+		} else {
+			f.First, f.Last = min(f.First, m.First), max(f.Last, m.Last)
+			f.Count += m.Count
+		}
+		f.grown += m.Count
+	}
+	for _, f := range byID {
+		if f.stored && f.grown > 0 {
+			_, err := t.exec(ctx, "UPDATE sighting SET first = $2, last = $3, times = $4 WHERE id = $1",
+				f.ID, int64(f.First), int64(f.Last), f.Count)
+			if err != nil {
+				return 0, err
+			}
+		}
+		t.tally("matched", "", "", f.grown)
+	}
+	return len(order), t.insertMatches(ctx, order, at)
 }
 
 func (t *tx) insertMatches(ctx context.Context, ms []*folded, at accord.Stamp) error {

@@ -216,6 +216,13 @@ CREATE UNIQUE INDEX sighting_id ON sighting (id);
 CREATE INDEX sighting_indicator ON sighting (indicator, n);
 CREATE INDEX sighting_value ON sighting (value, n);
 
+-- Batches of matches that were added: one that comes again is not added twice.
+CREATE TABLE applied (
+  batch {text} PRIMARY KEY,
+  at    BIGINT NOT NULL
+) {clustered};
+CREATE INDEX applied_at ON applied (at);
+
 CREATE TABLE protection (
   zone    {text} NOT NULL,
   kind    {text} NOT NULL,

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package api is the node's HTTP interface for programs: partners' nodes,
+// sensors, tools. People use package web; TAXII clients use package taxii.
+//
+// Every route stands in one table with who may call it (see [API.routes]), and
+// openapi.yaml describes each: a test proves that the two agree. Errors are RFC
+// 9457 problems. Bodies are bounded before they are read; JSON is strict
+// (duplicate names refused, RFC 7493). Instants are RFC 3339 with microseconds.
+//
+// Callers prove who they are by a bearer token (RFC 6750) or, partners, by the
+// TLS client key that is pinned for them. An [API] is safe for concurrent use.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"accord"
+	"accord/exchange"
+	"accord/match"
+)
+
+// Store is what the API reads and writes; package store satisfies it.
+type Store interface {
+	Token(ctx context.Context, sum [32]byte) (accord.Token, error)
+	PutToken(ctx context.Context, t accord.Token) error
+	Parties(ctx context.Context) ([]accord.Party, error)
+	Counts(ctx context.Context) (accord.Counts, error)
+	Cursor(ctx context.Context, stage string) (int64, error)
+	DisclosedBy(ctx context.Context, party string) (map[string]int64, error)
+	WithheldBy(ctx context.Context, party string, limit int) (map[string]int64, error)
+	Search(ctx context.Context, q accord.Query) ([]accord.Item, string, error)
+	Item(ctx context.Context, id string) (accord.Item, error)
+	Matches(ctx context.Context, q accord.MatchQuery) ([]accord.Match, string, error)
+	Protections(ctx context.Context, q accord.ProtectionQuery) ([]accord.Protection, string, error)
+	AddMatchBatch(ctx context.Context, batch string, ms []accord.Match, at accord.Stamp) (added int, err error)
+	Audit(ctx context.Context, e accord.AuditEntry) error
+}
+
+// Exchange is the part of exchange.Node that partners call.
+type Exchange interface {
+	Mirror(ctx context.Context, party accord.Party, a exchange.Announcement) (exchange.Mirrored, error)
+	MirrorSize(ctx context.Context, party string) (int64, error)
+}
+
+// Config is what an API needs.
+type Config struct {
+	Store    Store
+	Exchange Exchange
+	Keeper   *match.Keeper
+	Now      func() time.Time
+	Log      *slog.Logger
+	Version  string
+	Self     accord.Party
+	// Ready reports what does not work, by part; empty when all is well.
+	Ready func(ctx context.Context) map[string]string
+	// Metrics serves Prometheus' text format; nil serves none.
+	Metrics http.Handler
+}
+
+// API is the handler.
+type API struct {
+	Config
+	mux *http.ServeMux
+}
+
+// access is who may call a route.
+type access struct {
+	public  bool
+	partner bool        // a party that proved its pinned TLS key
+	role    accord.Role // a token of this role, or of one that includes it
+}
+
+// route is one line of the table.
+type route struct {
+	method, pattern string
+	who             access
+	handle          func(http.ResponseWriter, *http.Request, caller) error
+}
+
+var (
+	anyone   = access{public: true}
+	partners = access{partner: true}
+	readers  = access{role: accord.RoleReader}
+	sensors  = access{role: accord.RoleSensor}
+)
+
+// routes is the whole interface on one screen.
+func (a *API) routes() []route {
+	return []route{
+		{"GET", "/api/v1/health", anyone, a.health},
+		{"GET", "/api/v1/situation", readers, a.situation},
+		{"GET", "/api/v1/decisions", readers, a.decisions},
+		{"GET", "/api/v1/items", readers, a.items},
+		{"GET", "/api/v1/items/{id}", readers, a.item},
+		{"GET", "/api/v1/matches", readers, a.matches},
+		{"GET", "/api/v1/protections", readers, a.protections},
+		{"GET", "/api/v1/sensor/index", sensors, a.sensorIndex},
+		{"POST", "/api/v1/sensor/matches", sensors, a.sensorMatches},
+		{"GET", "/metrics", readers, a.metrics},
+		{"GET", exchange.LogPath, partners, a.logSize},
+		{"POST", exchange.LogPath, partners, a.logAnnounce},
+	}
+}
+
+// New returns the handler of every route.
+func New(c Config) *API {
+	a := &API{Config: c, mux: http.NewServeMux()}
+	for _, r := range a.routes() {
+		a.mux.HandleFunc(r.method+" "+r.pattern, a.guard(r))
+	}
+	return a
+}
+
+// ServeHTTP implements http.Handler.
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+
+// guard authorises, handles and writes a problem when the handler fails.
+func (a *API) guard(rt route) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := a.authorise(r, rt.who)
+		if err == nil {
+			err = rt.handle(w, r, c)
+		}
+		if err != nil {
+			a.problem(w, r, err)
+		}
+	}
+}

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"accord"
+	"accord/exchange"
+)
+
+// Limits of request bodies, in bytes.
+const (
+	logMost   = 8 << 20
+	depthMost = 64
+)
+
+var errMediaType = errors.New("the body must be application/json")
+
+// read decodes a bounded, strict JSON body into v.
+func read(w http.ResponseWriter, r *http.Request, most int64, v any) error {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		return errMediaType
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, most))
+	if err != nil {
+		return fmt.Errorf("read body: %w", err)
+	}
+	if err := depth(body); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
+		return fmt.Errorf("%w: body: %w", accord.ErrInvalid, err)
+	}
+	return nil
+}
+
+// depth refuses JSON nested deeper than depthMost before it is decoded.
+func depth(body []byte) error {
+	deep, inString, escaped := 0, false, false
+	for _, c := range body {
+		switch {
+		case escaped:
+			escaped = false
+		case inString:
+			escaped, inString = c == '\\', c != '"'
+		case c == '"':
+			inString = true
+		case c == '{' || c == '[':
+			if deep++; deep > depthMost {
+				return fmt.Errorf("%w: body: JSON nested deeper than %d", accord.ErrInvalid, depthMost)
+			}
+		case c == '}' || c == ']':
+			deep--
+		}
+	}
+	return nil
+}
+
+func write(w http.ResponseWriter, v any) error {
+	body, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		return fmt.Errorf("encode answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(body) // the client is gone when this fails
+	return nil
+}
+
+func (a *API) health(w http.ResponseWriter, r *http.Request, _ caller) error {
+	bad := a.Ready(r.Context())
+	status := "pass"
+	if len(bad) > 0 {
+		status = "fail"
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	// What is wrong is for those who may read the log: the status is for all.
+	return write(w, map[string]string{"status": status, "version": a.Version})
+}
+
+func (a *API) situation(w http.ResponseWriter, r *http.Request, _ caller) error {
+	c, err := a.Store.Counts(r.Context())
+	if err != nil {
+		return err
+	}
+	parties, err := a.Store.Parties(r.Context())
+	if err != nil {
+		return err
+	}
+	stages := map[string]int64{"protect": 0}
+	for _, p := range parties {
+		stages["decide:"+p.Name] = 0
+	}
+	for stage := range stages {
+		if stages[stage], err = a.Store.Cursor(r.Context(), stage); err != nil {
+			return err
+		}
+	}
+	return write(w, Situation{a.Self.Name, accord.StampOf(a.Now()), c, a.Keeper.Index().Size(), stages})
+}
+
+// Situation is the answer of GET /api/v1/situation.
+type Situation struct {
+	Party  string           `json:"party"`
+	At     accord.Stamp     `json:"at"`
+	Counts accord.Counts    `json:"counts"`
+	Index  int              `json:"index"`  // values sought
+	Stages map[string]int64 `json:"stages"` // how far each stage has come in the feed, whose end is counts.seq
+}
+
+// decisions counts what was given to and withheld from a party, by article.
+func (a *API) decisions(w http.ResponseWriter, r *http.Request, _ caller) error {
+	party := r.URL.Query().Get("party")
+	if !accord.ValidPartyName(party) {
+		return fmt.Errorf("%w: party %q: name one", accord.ErrInvalid, party)
+	}
+	given, err := a.Store.DisclosedBy(r.Context(), party)
+	if err != nil {
+		return err
+	}
+	withheld, err := a.Store.WithheldBy(r.Context(), party, 1000)
+	if err != nil {
+		return err
+	}
+	return write(w, map[string]map[string]int64{"given": given, "withheld": withheld})
+}
+
+// page is one page of a list.
+type page[T any] struct {
+	Items []T    `json:"items"`
+	Next  string `json:"next,omitempty"`
+}
+
+func limit(r *http.Request) (int, error) {
+	s := r.URL.Query().Get("limit")
+	if s == "" {
+		return 50, nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 1 || n > 500 {
+		return 0, fmt.Errorf("%w: limit %q: want 1 to 500", accord.ErrInvalid, s)
+	}
+	return n, nil
+}
+
+// itemView is an item as the API shows it, without its bytes in lists.
+type itemView struct {
+	ID         string              `json:"id"`
+	Version    accord.Stamp        `json:"version,omitzero"`
+	Type       string              `json:"type"`
+	Name       string              `json:"name,omitempty"`
+	TLP        accord.TLP          `json:"tlp"`
+	Confidence *int                `json:"confidence,omitempty"`
+	Source     string              `json:"source"`
+	Origin     *accord.Origin      `json:"origin,omitempty"`
+	Held       string              `json:"held,omitempty"`
+	Withdrawn  accord.Stamp        `json:"withdrawn,omitzero"`
+	Added      accord.Stamp        `json:"added"`
+	Values     []accord.Observable `json:"values,omitempty"`
+	Object     jsontext.Value      `json:"object,omitempty"`
+}
+
+func viewOf(it accord.Item) itemView {
+	v := itemView{
+		ID: it.ID, Version: it.Version, Type: it.Type, Name: it.Name, TLP: it.TLP, Source: it.Source,
+		Held: it.Held, Withdrawn: it.Withdrawn, Added: it.Added, Values: it.Observables,
+	}
+	if it.Confidence >= 0 {
+		v.Confidence = &it.Confidence
+	}
+	if !it.Origin.Own() {
+		v.Origin = &it.Origin
+	}
+	return v
+}
+
+func (a *API) items(w http.ResponseWriter, r *http.Request, _ caller) error {
+	n, err := limit(r)
+	if err != nil {
+		return err
+	}
+	get := r.URL.Query().Get
+	q := accord.Query{
+		Text: get("text"), Type: get("type"), Source: get("source"), Party: get("party"),
+		State: get("state"), After: get("after"), Limit: n,
+	}
+	if s := get("tlp"); s != "" {
+		t, err := accord.ParseTLP(s)
+		if err != nil {
+			return err
+		}
+		q.TLP = &t
+	}
+	found, next, err := a.Store.Search(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	out := page[itemView]{Items: []itemView{}, Next: next}
+	for _, it := range found {
+		out.Items = append(out.Items, viewOf(it))
+	}
+	return write(w, out)
+}
+
+func (a *API) item(w http.ResponseWriter, r *http.Request, _ caller) error {
+	it, err := a.Store.Item(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	v := viewOf(it)
+	v.Object = jsontext.Value(it.Bytes)
+	return write(w, v)
+}
+
+func (a *API) matches(w http.ResponseWriter, r *http.Request, _ caller) error {
+	n, err := limit(r)
+	if err != nil {
+		return err
+	}
+	get := r.URL.Query().Get
+	found, next, err := a.Store.Matches(r.Context(), accord.MatchQuery{Text: get("text"), Indicator: get("indicator"), After: get("after"), Limit: n})
+	if err != nil {
+		return err
+	}
+	out := page[MatchLine]{Items: []MatchLine{}, Next: next}
+	for _, m := range found {
+		out.Items = append(out.Items, LineOf(m))
+	}
+	return write(w, out)
+}
+
+func (a *API) protections(w http.ResponseWriter, r *http.Request, _ caller) error {
+	n, err := limit(r)
+	if err != nil {
+		return err
+	}
+	get := r.URL.Query().Get
+	found, next, err := a.Store.Protections(r.Context(), accord.ProtectionQuery{Text: get("text"), Zone: get("zone"), Item: get("item"), After: get("after"), Limit: n})
+	if err != nil {
+		return err
+	}
+	type view struct {
+		accord.Observable
+		Zone    string       `json:"zone"`
+		Item    string       `json:"item"`
+		Source  string       `json:"source"`
+		Added   accord.Stamp `json:"added"`
+		Expires accord.Stamp `json:"expires"`
+	}
+	out := page[view]{Items: []view{}, Next: next}
+	for _, p := range found {
+		out.Items = append(out.Items, view{p.Observable, p.Zone, p.Item.ID, p.Source, p.Added, p.Expires})
+	}
+	return write(w, out)
+}
+
+func (a *API) metrics(w http.ResponseWriter, r *http.Request, _ caller) error {
+	if a.Metrics == nil {
+		return fmt.Errorf("%w: this node serves no metrics", accord.ErrNotFound)
+	}
+	a.Metrics.ServeHTTP(w, r)
+	return nil
+}
+
+func (a *API) logSize(w http.ResponseWriter, r *http.Request, c caller) error {
+	size, err := a.Exchange.MirrorSize(r.Context(), c.party.Name)
+	if err != nil {
+		return err
+	}
+	return write(w, exchange.Mirrored{Size: size})
+}
+
+func (a *API) logAnnounce(w http.ResponseWriter, r *http.Request, c caller) error {
+	var in exchange.Announcement
+	if err := read(w, r, logMost, &in); err != nil {
+		return err
+	}
+	out, err := a.Exchange.Mirror(r.Context(), c.party, in)
+	if err != nil {
+		a.Log.Warn("announcement refused", "party", c.party.Name, "from", in.From, "leaves", len(in.Leaves), "error", err)
+		if errors.Is(err, accord.ErrConflict) {
+			return gap{err, out.Size}
+		}
+		return err
+	}
+	return write(w, out)
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"accord"
+	"accord/web"
+)
+
+// accountCmd groups the commands on accounts.
+type accountCmd struct {
+	Add  accountAddCmd  `cmd:"" help:"Make an account, or change its role or password."`
+	Link accountLinkCmd `cmd:"" help:"Print a one-time link that signs an account in."`
+	List accountListCmd `cmd:"" help:"List the accounts."`
+}
+
+type accountAddCmd struct {
+	Name     string `arg:"" help:"Name to sign in with."`
+	Role     string `help:"reader, analyst, director or operator." enum:"reader,analyst,director,operator" default:"reader"`
+	Password bool   `help:"Read a password from standard input's first line; without it the account signs in by links."`
+	Locale   string `help:"Language: en, fr, ar, he; default: what the browser asks for." enum:",en,fr,ar,he" default:"" placeholder:"LANG"`
+	Disable  bool   `help:"Disable the account."`
+}
+
+func (c *accountAddCmd) Run(e *env) error {
+	n, err := openNode(e)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	a, err := n.db.Account(e.ctx, c.Name)
+	if errors.Is(err, accord.ErrNotFound) {
+		a = accord.Account{Name: c.Name, Created: accord.StampOf(now())}
+	} else if err != nil {
+		return err
+	}
+	a.Role, a.Locale, a.Disabled = accord.Role(c.Role), c.Locale, c.Disable
+	if c.Password {
+		line, err := bufio.NewReader(e.stdin).ReadString('\n')
+		if err != nil && line == "" {
+			return fmt.Errorf("read password from standard input: %w", err)
+		}
+		if a.Password, err = web.HashPassword(strings.TrimRight(line, "\r\n"), rand.Reader); err != nil {
+			return err
+		}
+	}
+	if err := n.db.PutAccount(e.ctx, a); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "Account %s, %s.\n", a.Name, a.Role)
+	return n.audit(e.ctx, "account.add", a.Name, string(a.Role))
+}
+
+type accountLinkCmd struct {
+	Name string        `arg:"" help:"The account."`
+	TTL  time.Duration `help:"How long the link holds." default:"15m" placeholder:"DURATION"`
+}
+
+func (c *accountLinkCmd) Run(e *env) error {
+	n, err := openNode(e)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	link, err := n.signInLink(e, c.Name, c.TTL)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, link)
+	return n.audit(e.ctx, "account.link", c.Name, "")
+}
+
+// signInLink makes a one-time sign-in link for an account.
+func (n *node) signInLink(e *env, account string, ttl time.Duration) (string, error) {
+	if _, err := n.db.Account(e.ctx, account); err != nil {
+		return "", fmt.Errorf("account %s: %w: \"accord account add\" makes one", account, err)
+	}
+	path, err := web.NewTicket(e.ctx, n.db, account, ttl, now())
+	if err != nil {
+		return "", err
+	}
+	scheme := "http://"
+	if n.config.Listen.ConsoleCert != "" {
+		scheme = "https://"
+	}
+	return scheme + n.config.Listen.Console + path, nil
+}
+
+type accountListCmd struct{}
+
+func (c *accountListCmd) Run(e *env) error {
+	n, err := openNode(e)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	as, err := n.db.Accounts(e.ctx)
+	if err != nil {
+		return err
+	}
+	for _, a := range as {
+		state := ""
+		if a.Disabled {
+			state = " (disabled)"
+		}
+		fmt.Fprintf(e.stdout, "%-20s %s%s\n", a.Name, a.Role, state)
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"accord"
+)
+
+// Config is accord.toml, the one file an operator edits. Every key is optional
+// but those under [self]; an unknown key is refused. Paths are relative to the
+// file's own folder. Secrets are files: a value never holds one.
+type Config struct {
+	Self    SelfConfig    `toml:"self"`
+	Listen  ListenConfig  `toml:"listen"`
+	Store   StoreConfig   `toml:"store"`
+	Ingest  IngestConfig  `toml:"ingest"`
+	Protect ProtectConfig `toml:"protect"`
+
+	home string // folder of the file
+}
+
+// SelfConfig says who runs the node.
+type SelfConfig struct {
+	// Name is the party's name: lower case, DNS-like. It is also the name of
+	// its keys, so it cannot change once an agreement is signed.
+	Name string `toml:"name"`
+	// Nation is the ISO 3166-1 alpha-2 code of the party's country.
+	Nation string `toml:"nation"`
+	// Title is what people read.
+	Title string `toml:"title"`
+}
+
+// ListenConfig says where the node listens.
+type ListenConfig struct {
+	// Node is the address for partners, TAXII clients and sensors, over TLS 1.3
+	// with the node's own certificate, which partners and sensors pin.
+	Node string `toml:"node"`
+	// URL is how partners reach Node; empty means https:// and Node.
+	URL string `toml:"url"`
+	// Console is the address of the web console and the HTTP API for people.
+	// Plain HTTP is accepted on a loopback address alone.
+	Console string `toml:"console"`
+	// ConsoleCert and ConsoleKey are PEM files that make the console HTTPS.
+	ConsoleCert string `toml:"console_cert"`
+	ConsoleKey  string `toml:"console_key"`
+	// DNS is the UDP and TCP address that serves the response policy zones;
+	// empty serves none.
+	DNS string `toml:"dns"`
+}
+
+// StoreConfig says where everything is kept.
+type StoreConfig struct {
+	// URL is "sqlite:FILE" or "postgres://…". The password of a PostgreSQL URL
+	// belongs in a passfile (?passfile=…), not here.
+	URL string `toml:"url"`
+}
+
+// IngestConfig says how intelligence is read.
+type IngestConfig struct {
+	// DefaultTLP is what an item without a TLP marking counts as.
+	DefaultTLP accord.TLP `toml:"default_tlp"`
+}
+
+// ProtectConfig says what becomes a protection and who takes it.
+type ProtectConfig struct {
+	// WarningLists is a folder of MISP warning lists (*.json, *.json.gz).
+	WarningLists string `toml:"warning_lists"`
+	// Critical is a text file of the nation's own names and networks that must
+	// never be blocked, one on a line.
+	Critical string `toml:"critical"`
+	// MinConfidence is the least confidence (0–100) an indicator that states one
+	// needs to be blocked.
+	MinConfidence int `toml:"min_confidence"`
+	// HotFor is how long a new protection stays in the hot zone.
+	HotFor duration `toml:"hot_for"`
+	// HotMost is how many values the hot zone takes before new ones go straight
+	// to the base zone.
+	HotMost int `toml:"hot_most"`
+	// Secondaries are the resolvers' addresses (host:port) that get NOTIFY.
+	Secondaries []string `toml:"secondaries"`
+	// AllowTransfer are the networks that may transfer the zones without TSIG.
+	AllowTransfer []string `toml:"allow_transfer"`
+	// TSIGName and TSIGKey are the name of the transfer key (hmac-sha256) and
+	// the file that holds its base64 secret. When set, a transfer needs it.
+	TSIGName string `toml:"tsig_name"`
+	TSIGKey  string `toml:"tsig_key"`
+	// Suffix ends the zone names: "hot.", "base." and "allow." stand before it.
+	// Keep it short: it counts against the 255 octets of every name.
+	Suffix string `toml:"suffix"`
+}
+
+// duration is a time.Duration written as "90s" or "6h".
+type duration time.Duration
+
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	if err != nil || v <= 0 {
+		return fmt.Errorf("%q: want a duration such as \"90s\" or \"6h\"", b)
+	}
+	*d = duration(v)
+	return nil
+}
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func defaultConfig() Config {
+	return Config{
+		Listen:  ListenConfig{Node: "127.0.0.1:8440", Console: "127.0.0.1:8441", DNS: "127.0.0.1:8453"},
+		Store:   StoreConfig{URL: "sqlite:accord.db"},
+		Ingest:  IngestConfig{DefaultTLP: accord.TLPAmber},
+		Protect: ProtectConfig{HotFor: duration(6 * time.Hour), HotMost: 20000, Suffix: "rpz", AllowTransfer: []string{"127.0.0.0/8", "::1/128"}},
+	}
+}
+
+const configFile = "accord.toml"
+
+// loadConfig reads and checks home/accord.toml.
+func loadConfig(home string) (Config, error) {
+	path := filepath.Join(home, configFile)
+	c := defaultConfig()
+	md, err := toml.DecodeFile(path, &c)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, fmt.Errorf("%w: no %s in %s: run \"accord init\" there, or name the node's folder with --home",
+			accord.ErrNotFound, configFile, home)
+	}
+	if err != nil {
+		return c, fmt.Errorf("%w: %s: %w", accord.ErrInvalid, path, err)
+	}
+	if extra := md.Undecoded(); len(extra) > 0 {
+		return c, fmt.Errorf("%w: %s: unknown key %q: \"accord config show --reference\" lists the keys", accord.ErrInvalid, path, extra[0])
+	}
+	c.home = home
+	if err := c.check(); err != nil {
+		return c, fmt.Errorf("%w: %s: %w", accord.ErrInvalid, path, err)
+	}
+	return c, nil
+}
+
+// check returns everything that is wrong with c, joined.
+func (c Config) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if !accord.ValidPartyName(c.Self.Name) {
+		bad("self.name %q: want a lower-case DNS-like name such as \"cert.ma.example\"", c.Self.Name)
+	}
+	if _, err := accord.ParseNation(c.Self.Nation); err != nil {
+		bad("self.nation: %w", err)
+	}
+	for key, addr := range map[string]string{"listen.node": c.Listen.Node, "listen.console": c.Listen.Console, "listen.dns": c.Listen.DNS} {
+		if addr == "" && key == "listen.dns" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad("%s %q: want host:port", key, addr)
+		}
+	}
+	if (c.Listen.ConsoleCert == "") != (c.Listen.ConsoleKey == "") {
+		bad("listen.console_cert and listen.console_key go together")
+	}
+	if c.Listen.ConsoleCert == "" && !loopback(c.Listen.Console) {
+		bad("listen.console %q is not a loopback address: give console_cert and console_key, or put a TLS proxy before a loopback address", c.Listen.Console)
+	}
+	if c.Listen.URL != "" {
+		if u, err := url.Parse(c.Listen.URL); err != nil || u.Scheme != "https" || u.Host == "" {
+			bad("listen.url %q: want https://host:port", c.Listen.URL)
+		}
+	}
+	if !strings.HasPrefix(c.Store.URL, "sqlite:") && !strings.HasPrefix(c.Store.URL, "postgres://") && !strings.HasPrefix(c.Store.URL, "postgresql://") {
+		bad("store.url %q: want \"sqlite:FILE\" or \"postgres://…\"", c.Store.URL)
+	}
+	if (c.Protect.TSIGName == "") != (c.Protect.TSIGKey == "") {
+		bad("protect.tsig_name and protect.tsig_key go together")
+	}
+	if c.Protect.MinConfidence < 0 || c.Protect.MinConfidence > 100 {
+		bad("protect.min_confidence %d: want 0 to 100", c.Protect.MinConfidence)
+	}
+	for _, p := range []string{c.Protect.WarningLists, c.Protect.Critical, c.Protect.TSIGKey, c.Listen.ConsoleCert, c.Listen.ConsoleKey} {
+		if p != "" {
+			if _, err := os.Stat(c.path(p)); err != nil {
+				bad("%s: %w", p, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func loopback(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// path resolves p against the configuration file's folder.
+func (c Config) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.home, p)
+}
+
+// storeURL is Store.URL with a relative file made absolute.
+func (c Config) storeURL() string {
+	if file, ok := strings.CutPrefix(c.Store.URL, "sqlite:"); ok {
+		return "sqlite:" + c.path(file)
+	}
+	return c.Store.URL
+}
+
+// nodeURL is how partners reach the node.
+func (c Config) nodeURL() string {
+	if c.Listen.URL != "" {
+		return strings.TrimRight(c.Listen.URL, "/")
+	}
+	return "https://" + c.Listen.Node
+}

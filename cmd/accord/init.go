@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/BurntSushi/toml"
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"accord"
+	"accord/format/stix"
+	"accord/store"
+)
+
+type initCmd struct {
+	Name   string `required:"" help:"Name of the party: lower case, DNS-like, such as cert.ma.example. It can never change." placeholder:"NAME"`
+	Nation string `required:"" help:"Country, ISO 3166-1 alpha-2." placeholder:"XX"`
+	Title  string `help:"What people read; default: the name." placeholder:"TEXT"`
+
+	Node    string `help:"Address for partners, TAXII clients and sensors." placeholder:"HOST:PORT"`
+	Console string `help:"Address of the console." placeholder:"HOST:PORT"`
+	DNS     string `help:"Address of the response policy zones." placeholder:"HOST:PORT"`
+	Store   string `help:"sqlite:FILE or postgres://…" placeholder:"URL"`
+}
+
+func (c *initCmd) Run(e *env) error {
+	cfg := defaultConfig()
+	cfg.home = e.home
+	cfg.Self = SelfConfig{Name: c.Name, Nation: c.Nation, Title: c.Title}
+	if cfg.Self.Title == "" {
+		cfg.Self.Title = c.Name
+	}
+	for value, given := range map[*string]string{
+		&cfg.Listen.Node: c.Node, &cfg.Listen.Console: c.Console, &cfg.Listen.DNS: c.DNS, &cfg.Store.URL: c.Store,
+	} {
+		if given != "" {
+			*value = given
+		}
+	}
+	if err := cfg.check(); err != nil {
+		return fmt.Errorf("%w: %w", accord.ErrInvalid, err)
+	}
+	if err := os.MkdirAll(e.home, 0o700); err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(e.home, configFile)); err == nil {
+		return fmt.Errorf("%w: %s is a node already: nothing was changed", accord.ErrConflict, e.home)
+	}
+	if err := makeKeys(filepath.Join(e.home, keysFolder), c.Name); err != nil {
+		return fmt.Errorf("make keys: %w", err)
+	}
+	text, err := configText(cfg)
+	if err != nil {
+		return err
+	}
+	if err := writeSecret(filepath.Join(e.home, configFile), text); err != nil {
+		return err
+	}
+	if err := storeSelf(e, cfg); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, `Made the node %s in %s.
+
+  %s/keys holds its private keys: back the folder up now, apart from the store.
+  Next: accord account add NAME --role operator   an account for the console
+        accord partner card > card.toml           what a partner needs to pin you
+        accord serve                              run it
+`, c.Name, e.home, e.home)
+	return nil
+}
+
+// storeSelf makes the store and puts the node's own identity object in it, which
+// what it authors refers to.
+func storeSelf(e *env, cfg Config) error {
+	db, err := store.Open(e.ctx, cfg.storeURL(), e.log)
+	if err != nil {
+		return err
+	}
+	it, err := selfIdentity(cfg)
+	if err == nil {
+		_, err = db.Ingest(e.ctx, []accord.Item{it}, accord.StampOf(now()))
+	}
+	return errors.Join(err, db.Close())
+}
+
+// identityOf is the id of the STIX identity of a party: the same on every node.
+func identityOf(party string) string {
+	return "identity--" + uuid.NewSHA1(uuid.NameSpaceURL, []byte("accord:identity/"+party)).String()
+}
+
+func selfIdentity(cfg Config) (accord.Item, error) {
+	at := now().UTC().Format("2006-01-02T15:04:05.000Z")
+	raw, err := json.Marshal(struct {
+		Type    string   `json:"type"`
+		Spec    string   `json:"spec_version"`
+		ID      string   `json:"id"`
+		Author  string   `json:"created_by_ref"`
+		Created string   `json:"created"`
+		Mod     string   `json:"modified"`
+		Name    string   `json:"name"`
+		Class   string   `json:"identity_class"`
+		Sectors []string `json:"sectors"`
+	}{
+		"identity", "2.1", identityOf(cfg.Self.Name), identityOf(cfg.Self.Name), at, at,
+		cfg.Self.Title, "organization", []string{"government"},
+	})
+	if err != nil {
+		return accord.Item{}, err
+	}
+	it, err := stix.Parse(stix.Raw{Bytes: raw, Spec: "2.1"}, accord.TLPClear)
+	it.Source = cfg.Self.Name
+	return it, err
+}
+
+// configText writes a new node's accord.toml: what was said, and where to look
+// for the rest.
+func configText(c Config) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteString("# The node's configuration. Every key is explained by\n# \"accord config show --reference\"; \"accord config check\" reads this file.\n\n")
+	err := toml.NewEncoder(&b).Encode(c)
+	return b.Bytes(), err
+}

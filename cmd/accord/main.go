@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command accord is what an authority runs: its node, and the commands of those
+// who operate it. Each command's help says what it reads and writes.
+//
+// Exit status: 0 done, 1 failed, 2 the command line is wrong, 3 not found,
+// 4 forbidden, 5 conflict, 6 invalid input.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"accord"
+)
+
+// cli is the command tree.
+type cli struct {
+	Home     string `help:"Folder of the node: accord.toml, keys and store." default:"." env:"ACCORD_HOME" type:"path" placeholder:"DIR"`
+	LogLevel string `help:"Least level logged: debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"ACCORD_LOG_LEVEL"`
+
+	Init      initCmd      `cmd:"" help:"Make a node: its configuration, keys and store."`
+	Serve     serveCmd     `cmd:"" help:"Run the node: console, API, TAXII, exchange, matching, response policy zones."`
+	Ingest    ingestCmd    `cmd:"" help:"Read intelligence: STIX, MISP, lists; files, folders, archives or standard input."`
+	Retract   retractCmd   `cmd:"" help:"Take an item back, here and from every party that was given it."`
+	Agreement agreementCmd `cmd:"" help:"Draft, read, sign, import and suspend agreements."`
+	Partner   partnerCmd   `cmd:"" help:"Exchange and pin keys with partners."`
+	Match     matchCmd     `cmd:"" help:"Match logs against the node's indicators; JSON lines out."`
+	Sensor    sensorCmd    `cmd:"" help:"Match logs at an institution and report the matches to its node."`
+	Ledger    ledgerCmd    `cmd:"" help:"Verify the record of what was given and got."`
+	Token     tokenCmd     `cmd:"" help:"Make, list and revoke bearer tokens for sensors, tools and TAXII clients."`
+	Account   accountCmd   `cmd:"" help:"Make accounts for the console and sign-in links."`
+	Resolver  resolverCmd  `cmd:"" help:"Print a resolver's configuration for the node's response policy zones."`
+	Config    configCmd    `cmd:"" help:"Check and show the configuration."`
+	Demo      demoCmd      `cmd:"" help:"Run two nations on this machine and play the whole main job."`
+	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Complete  completeCmd  `cmd:"" name:"completion" help:"Print a shell completion script."`
+}
+
+// env is what every command runs with.
+type env struct {
+	ctx    context.Context
+	home   string
+	log    *slog.Logger
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and returns its exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var c cli
+	status := -1
+	parser, err := kong.New(&c,
+		kong.Name("accord"),
+		kong.Description("The cyber-defence accord between nations, as software. Start with \"accord demo\"."),
+		kong.UsageOnError(),
+		kong.Writers(stdout, stderr),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Exit(func(code int) { status = code; panic(exited{}) }),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "accord:", err)
+		return 1
+	}
+	k, err := parse(parser, args)
+	if status >= 0 {
+		return status // help was printed
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "accord: %v\nRun \"accord --help\" for the commands.\n", err)
+		return 2
+	}
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong checked the enum
+	e := &env{
+		ctx: ctx, home: c.Home, stdin: stdin, stdout: stdout, stderr: stderr,
+		log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
+	}
+	if err := k.Run(e, k); err != nil {
+		fmt.Fprintln(stderr, "accord:", err)
+		return exitStatus(err)
+	}
+	return 0
+}
+
+// exited unwinds out of kong when it has printed help.
+type exited struct{}
+
+func parse(p *kong.Kong, args []string) (k *kong.Context, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			if _, ok := r.(exited); !ok {
+				panic(r)
+			}
+		}
+	}()
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	return p.Parse(args)
+}
+
+// errStatus is an error that names its own exit status.
+type errStatus struct {
+	code int
+	error
+}
+
+// exitStatus maps the four kinds of error to exit statuses.
+func exitStatus(err error) int {
+	var own errStatus
+	switch {
+	case errors.As(err, &own):
+		return own.code
+	case errors.Is(err, accord.ErrNotFound):
+		return 3
+	case errors.Is(err, accord.ErrForbidden):
+		return 4
+	case errors.Is(err, accord.ErrConflict):
+		return 5
+	case errors.Is(err, accord.ErrInvalid):
+		return 6
+	}
+	return 1
+}

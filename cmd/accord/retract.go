@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+
+	"accord"
+)
+
+type retractCmd struct {
+	ID     string `arg:"" help:"STIX identifier of the item, one of this node's own."`
+	Reason string `required:"" help:"Why; the receivers read it." placeholder:"TEXT"`
+}
+
+func (c *retractCmd) Run(e *env) error {
+	n, err := openNode(e)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	return n.retract(e, c.ID, c.Reason)
+}
+
+func (n *node) retract(e *env, id, reason string) error {
+	versions, err := n.db.Withdraw(e.ctx, id, reason, accord.StampOf(now()))
+	if err != nil {
+		return fmt.Errorf("retract %s: %w", id, err)
+	}
+	fmt.Fprintf(e.stdout, "Withdrawn: %s, %d version(s). Its receivers are told by the running node.\n", id, versions)
+	return n.audit(e.ctx, "item.retract", id, reason)
+}

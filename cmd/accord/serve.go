@@ -1,0 +1,337 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"accord"
+	"accord/agreement"
+	"accord/api"
+	"accord/exchange"
+	"accord/match"
+	"accord/protect"
+	"accord/protect/rpzserver"
+	"accord/taxii"
+	"accord/web"
+)
+
+type serveCmd struct{}
+
+// Run serves until it is interrupted.
+func (c *serveCmd) Run(e *env) error {
+	n, err := openNode(e)
+	if err != nil {
+		return err
+	}
+	defer n.close()
+	r, err := n.assemble()
+	if err != nil {
+		return err
+	}
+	return r.run(e.ctx)
+}
+
+// running is a node with everything it serves.
+type running struct {
+	*node
+	exchange *exchange.Node
+	keeper   *match.Keeper
+	protect  *protect.Worker
+	rpz      *rpzserver.Server // nil when listen.dns is empty
+	partner  *http.Server
+	console  *http.Server
+}
+
+// derive returns a secret of its own for one purpose: the same across restarts,
+// telling nothing of the key it comes from.
+func (n *node) derive(purpose string) [32]byte {
+	h := hmac.New(sha256.New, n.keys.pseudonym)
+	h.Write([]byte("accord " + purpose))
+	return [32]byte(h.Sum(nil))
+}
+
+// assemble builds the rooms and wires them. Nothing runs yet.
+func (n *node) assemble() (*running, error) {
+	r := &running{node: n}
+	r.exchange = &exchange.Node{
+		Self: n.self, Key: n.keys.node, Pseudonym: n.keys.pseudonym, Store: n.db,
+		Now: now, Rand: rand.Reader, Logger: n.env.log,
+	}
+	r.keeper = match.NewKeeper(n.db, match.Salt(n.derive("index")), 0, n.env.log)
+	never, err := n.neverBlock()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.assembleProtect(never); err != nil {
+		return nil, err
+	}
+	if err := r.assemblePartner(); err != nil {
+		return nil, err
+	}
+	return r, r.assembleConsole()
+}
+
+func (r *running) assembleProtect(never *protect.NeverBlock) error {
+	c := r.config.Protect
+	r.protect = &protect.Worker{
+		Store: r.db, Never: never, Now: now, Log: r.env.log,
+		Permit: func(it accord.Item, at accord.Stamp) (bool, string) {
+			ok, why := agreement.MayBlock(&it, at)
+			return ok, why.String()
+		},
+		Config: protect.Config{HotFor: time.Duration(c.HotFor), HotMax: int64(c.HotMost), MinConfidence: c.MinConfidence},
+	}
+	if r.config.Listen.DNS == "" {
+		return nil
+	}
+	cfg, err := r.config.rpz()
+	if err != nil {
+		return err
+	}
+	if r.rpz, err = rpzserver.New(cfg, r.db, never, never.Allow(), now, r.env.log); err != nil {
+		return err
+	}
+	r.protect.Changed = r.rpz.Changed
+	return nil
+}
+
+// rpz is the configuration of the zone server.
+func (c Config) rpz() (rpzserver.Config, error) {
+	p := c.Protect
+	out := rpzserver.Config{
+		Listen: c.Listen.DNS, Hot: "hot." + p.Suffix, Base: "base." + p.Suffix, Allow: "allow." + p.Suffix,
+	}
+	if p.TSIGName != "" {
+		secret, err := os.ReadFile(c.path(p.TSIGKey))
+		if err != nil {
+			return out, fmt.Errorf("transfer key: %w", err)
+		}
+		out.Keys = []rpzserver.Key{{Name: p.TSIGName, Secret: strings.TrimSpace(string(secret))}}
+	} else {
+		for _, s := range p.AllowTransfer {
+			prefix, err := netip.ParsePrefix(s)
+			if err != nil {
+				return out, fmt.Errorf("%w: protect.allow_transfer %q: want a network such as 192.0.2.0/24", accord.ErrInvalid, s)
+			}
+			out.Clients = append(out.Clients, prefix)
+		}
+	}
+	for _, s := range p.Secondaries {
+		addr, err := netip.ParseAddrPort(s)
+		if err != nil {
+			return out, fmt.Errorf("%w: protect.secondaries %q: want an address and port such as 192.0.2.1:53", accord.ErrInvalid, s)
+		}
+		out.Secondaries = append(out.Secondaries, rpzserver.Secondary{Addr: addr, Key: p.TSIGName})
+	}
+	return out, nil
+}
+
+// assemblePartner builds the listener for partners, TAXII clients and sensors.
+func (r *running) assemblePartner() error {
+	a := r.api()
+	key := r.derive("taxii cursor")
+	server, err := taxii.New(taxii.Config{
+		Title: r.self.Title, Roots: []taxii.Root{{Name: exchange.APIRoot, Title: r.self.Title, Description: "What this authority discloses to each party, and takes from it."}},
+		URL: r.self.URL, Backend: &exchange.Collections{Node: r.exchange}, Key: key[:], Log: r.env.log,
+		Authenticate: r.taxiiCaller(a),
+	})
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/accord/v1/", a)
+	mux.Handle("/api/v1/sensor/", a)
+	mux.Handle("/api/v1/health", a)
+	for _, path := range server.Paths() {
+		mux.Handle(path, server)
+	}
+	r.partner = r.httpServer(r.config.Listen.Node, mux)
+	r.partner.TLSConfig = &tls.Config{
+		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{r.keys.cert},
+		// Any certificate may be shown: what counts is whether its key is pinned,
+		// which each route asks. A stranger's proves nothing.
+		ClientAuth: tls.RequestClientCert,
+	}
+	return nil
+}
+
+func (r *running) api() *api.API {
+	return api.New(api.Config{
+		Store: r.db, Exchange: r.exchange, Keeper: r.keeper, Now: now, Log: r.env.log,
+		Version: versionText(), Self: r.self, Ready: r.ready, Metrics: r.metrics(),
+	})
+}
+
+// ready reports what does not work.
+func (r *running) ready(ctx context.Context) map[string]string {
+	bad := map[string]string{}
+	if _, err := r.db.LastSeq(ctx); err != nil {
+		bad["store"] = err.Error()
+	}
+	return bad
+}
+
+// taxiiCaller tells who makes a TAXII request: a party by its pinned key, or by
+// a token made for it.
+func (r *running) taxiiCaller(a *api.API) func(*http.Request) (taxii.Caller, error) {
+	return func(req *http.Request) (taxii.Caller, error) {
+		parties, err := r.db.Parties(req.Context())
+		if err != nil {
+			return taxii.Caller{}, err
+		}
+		if p, err := exchange.PartyOf(req.TLS, parties); err == nil {
+			return taxii.Caller{Name: p.Name, Party: p.Name}, nil
+		}
+		if user, password, ok := req.BasicAuth(); ok && user != "" {
+			// taxii2-client and others send the token as a Basic password.
+			req = req.Clone(req.Context())
+			req.Header.Set("Authorization", "Bearer "+password)
+		}
+		t, err := a.Bearer(req)
+		if err != nil || t.Party == "" {
+			return taxii.Caller{}, taxii.ErrUnauthenticated
+		}
+		return taxii.Caller{Name: t.Name, Party: t.Party}, nil
+	}
+}
+
+// assembleConsole builds the listener for people and their tools.
+func (r *running) assembleConsole() error {
+	secure := r.config.Listen.ConsoleCert != ""
+	pages, err := web.New(web.Config{
+		Store: r.db, Node: console{r}, Now: now, Log: r.env.log, Secure: secure, Self: r.self, Version: versionText(),
+	})
+	if err != nil {
+		return err
+	}
+	a := r.api()
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/", a)
+	mux.Handle("/metrics", a)
+	mux.Handle("/", pages)
+	r.console = r.httpServer(r.config.Listen.Console, mux)
+	if secure {
+		cert, err := tls.LoadX509KeyPair(r.config.path(r.config.Listen.ConsoleCert), r.config.path(r.config.Listen.ConsoleKey))
+		if err != nil {
+			return fmt.Errorf("%w: console certificate: %w", accord.ErrInvalid, err)
+		}
+		r.console.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+	}
+	return nil
+}
+
+func (r *running) httpServer(addr string, h http.Handler) *http.Server {
+	return &http.Server{
+		Addr: addr, Handler: h,
+		ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
+		MaxHeaderBytes: 32 << 10,
+	}
+}
+
+// run keeps everything alive together until ctx ends or something fails.
+func (r *running) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	start := func(name string, run func(context.Context) error) {
+		g.Go(func() error {
+			if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	start("listen.node", func(ctx context.Context) error { return listen(ctx, r.partner) })
+	start("listen.console", func(ctx context.Context) error { return listen(ctx, r.console) })
+	start("match", r.keeper.Run)
+	start("protect", r.protect.Run)
+	if r.rpz != nil {
+		start("rpz", r.rpz.Run)
+	}
+	start("partners", func(ctx context.Context) error { return r.partners(ctx, start) })
+	r.env.log.Info("serving", "party", r.self.Name, "node", r.config.Listen.Node, "console", r.config.Listen.Console,
+		"dns", r.config.Listen.DNS, "version", versionText())
+	return g.Wait()
+}
+
+// listen serves s until ctx ends, and lets requests under way finish.
+func listen(ctx context.Context, s *http.Server) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
+	if err != nil {
+		return fmt.Errorf("%w: is another node running?", err)
+	}
+	s.BaseContext = func(net.Listener) context.Context { return ctx }
+	done := make(chan error, 1)
+	go func() {
+		if s.TLSConfig != nil {
+			done <- s.ServeTLS(l, "", "")
+			return
+		}
+		done <- s.Serve(l)
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	err = s.Shutdown(stop)
+	if errors.Is(err, context.DeadlineExceeded) {
+		err = s.Close()
+	}
+	<-done
+	return err
+}
+
+// partners starts the workers of each pinned partner, those pinned later
+// included. A partner pinned with other keys is taken up at the next start.
+func (r *running) partners(ctx context.Context, start func(string, func(context.Context) error)) error {
+	started := map[string]bool{}
+	for {
+		parties, err := r.db.Parties(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range parties {
+			if started[p.Name] {
+				continue
+			}
+			started[p.Name] = true
+			start("decide "+p.Name, (&exchange.Decider{Node: r.exchange, Party: p.Name}).Run)
+			if p.URL == "" {
+				continue
+			}
+			after := []string{"protect"}
+			start("confirm "+p.Name, (&exchange.Confirmer{Node: r.exchange, Party: p.Name, After: after}).Run)
+			start("push "+p.Name, (&exchange.Pusher{Node: r.exchange, Party: p, Remote: r.remote(p)}).Run)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// remote reaches a partner's node.
+func (r *running) remote(p accord.Party) *exchange.Client {
+	client := exchange.PinnedClient(r.keys.cert, p.TLSPin)
+	return &exchange.Client{
+		HTTP: client, URL: p.URL, Inbox: exchange.InboxID(p.Name, r.self.Name),
+		TAXII: &taxii.Client{HTTP: client, URL: p.URL, Attempts: 1},
+	}
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+
+	"accord"
+	"accord/agreement"
+	"accord/format/stix"
+	"accord/ledger"
+)
+
+// Verdict is what became of one pushed object.
+type Verdict struct {
+	ID      string
+	Version accord.Stamp
+	Refused string // empty when it is held, now or from an earlier push
+}
+
+// Take stores objects that party pushed. Each must be announced in the party's
+// mirrored log with exactly these bytes; what is not is refused by itself and
+// the rest is taken. Taking the same object again is a success that changes
+// nothing. One receipt, signed, covers all that was taken.
+func (n *Node) Take(ctx context.Context, party accord.Party, objects [][]byte) ([]Verdict, error) {
+	verdicts := make([]Verdict, len(objects))
+	items := make([]accord.Item, len(objects))
+	var keys []accord.ItemKey
+	for i, raw := range objects {
+		it, err := stix.Parse(stix.Raw{Bytes: raw, Spec: "2.1"}, accord.TLPRed)
+		if err != nil {
+			verdicts[i].Refused = err.Error()
+			continue
+		}
+		items[i] = it
+		verdicts[i] = Verdict{ID: it.ID, Version: it.Version}
+		keys = append(keys, it.ItemKey)
+	}
+	if len(keys) == 0 {
+		return verdicts, nil
+	}
+	// The receipt goes into our log: hold its lock while the rows are read, so
+	// that two pushes of the same object cannot both be receipted.
+	origin := ledger.Origin(n.Self.Name, party.Name)
+	defer n.lock(origin)()
+	pending, err := n.Store.PendingReceived(ctx, party.Name, keys)
+	if err != nil {
+		return nil, fmt.Errorf("look up announcements: %w", err)
+	}
+	r := accord.Receiving{Party: party.Name, At: n.now()}
+	for i, raw := range objects {
+		if verdicts[i].Refused != "" {
+			continue
+		}
+		row, why := fulfils(pending[items[i].ItemKey], raw)
+		switch {
+		case why != "":
+			verdicts[i].Refused = why
+		case row.Held == 0:
+			it := items[i]
+			it.Origin, it.Source = row.Origin, party.Name
+			r.Items, r.Index = append(r.Items, it), append(r.Index, row.Index)
+		}
+	}
+	if len(r.Items) == 0 {
+		return verdicts, nil
+	}
+	return verdicts, n.receipt(ctx, party, origin, r)
+}
+
+// fulfils returns the announced row that raw fulfils.
+func fulfils(rows []accord.Received, raw []byte) (accord.Received, string) {
+	sum := sha256.Sum256(raw)
+	for _, row := range rows {
+		if row.Sum == sum {
+			return row, ""
+		}
+	}
+	if len(rows) > 0 {
+		return accord.Received{}, "the ledger announces other bytes for this version"
+	}
+	return accord.Received{}, "no disclosure in the ledger announces this object: announce it first"
+}
+
+// receipt signs for r.Items and stores both in one transaction.
+func (n *Node) receipt(ctx context.Context, party accord.Party, origin string, r accord.Receiving) error {
+	if err := n.partner(party.Name).quarantineErr(); err != nil {
+		return err
+	}
+	theirs := ledger.Origin(party.Name, n.Self.Name)
+	mirror, err := n.Store.Head(ctx, theirs)
+	if err != nil {
+		return fmt.Errorf("read mirror head: %w", err)
+	}
+	record, err := ledger.NewReceipt(ledger.Receipt{
+		Origin: theirs, Spans: ledger.Spans(r.Index), Size: mirror.Size, Root: mirror.Root, At: r.At,
+	}, n.Key.Signer())
+	if err != nil {
+		return fmt.Errorf("sign receipt: %w", err)
+	}
+	leaf, err := ledger.NewLeaf(n.Rand, record)
+	if err != nil {
+		return err
+	}
+	for range 5 {
+		head, err := n.Store.Head(ctx, origin)
+		if err != nil {
+			return fmt.Errorf("read ledger head: %w", err)
+		}
+		if r.Append, err = n.appendTo(ctx, head, origin, []accord.Leaf{leaf}); err != nil {
+			return err
+		}
+		err = n.Store.Receive(ctx, r)
+		if !errors.Is(err, accord.ErrConflict) {
+			if err != nil {
+				return fmt.Errorf("store received items: %w", err)
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: the ledger moves too fast: push again", accord.ErrConflict)
+}
+
+// holds reports whether the agreement that d names lets this node give at now.
+func holds(in []agreement.InForce, self string, d accord.Disclosure, now accord.Stamp) bool {
+	for _, f := range agreement.Governing(in, now) {
+		if f.Agreement.ID == d.Agreement {
+			return f.Agreement.Version == d.Version && !f.Suspended[self] && !f.Suspended[d.Party]
+		}
+	}
+	return false
+}

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"accord"
+	"accord/ledger"
+)
+
+// Announcement is a stretch of the sender's log to the receiver, with the
+// checkpoint of the log's size after it: the body of POST [LogPath].
+type Announcement struct {
+	Origin     string     `json:"origin"`
+	From       int64      `json:"from"` // leaf index of the first leaf
+	Leaves     []WireLeaf `json:"leaves"`
+	Checkpoint string     `json:"checkpoint"` // C2SP checkpoint of size From+len(Leaves), signed by the sender
+}
+
+// WireLeaf is a leaf with its opening.
+type WireLeaf struct {
+	Kind   accord.LeafKind `json:"kind"`
+	Salt   []byte          `json:"salt"`   // 16 bytes, base64
+	Record string          `json:"record"` // as in package ledger
+}
+
+// Mirrored is the answer: how much of the log the receiver holds, and its
+// cosignature on the checkpoint it was sent. A gap is answered with 409 and the
+// size to go on from.
+type Mirrored struct {
+	Size     int64  `json:"size"`
+	Cosigned string `json:"cosigned,omitempty"`
+}
+
+// announceMost bounds the leaves of one announcement.
+const announceMost = 1000
+
+// Mirror takes a stretch of party's log to this node: it proves that the log
+// only grew, acts on what the records say, and cosigns. A replay of what is
+// held changes nothing; a gap, a fork or a record for somebody else is refused
+// with ErrConflict or ErrInvalid, and then nothing is taken.
+func (n *Node) Mirror(ctx context.Context, party accord.Party, a Announcement) (Mirrored, error) {
+	origin := ledger.Origin(party.Name, n.Self.Name)
+	if a.Origin != origin {
+		return Mirrored{}, fmt.Errorf("%w: log %q is not yours to announce: want %q", accord.ErrForbidden, a.Origin, origin)
+	}
+	if a.From < 0 || len(a.Leaves) == 0 || len(a.Leaves) > announceMost {
+		return Mirrored{}, fmt.Errorf("%w: an announcement has 1 to %d leaves", accord.ErrInvalid, announceMost)
+	}
+	defer n.lock(origin)()
+	head, err := n.Store.Head(ctx, origin)
+	if err != nil {
+		return Mirrored{}, fmt.Errorf("read mirror head: %w", err)
+	}
+	leaves, err := n.fresh(ctx, head, a)
+	if err != nil {
+		return Mirrored{Size: head.Size}, err
+	}
+	checkpoint := []byte(a.Checkpoint)
+	logKey, err := ledger.LogVerifier(party.Key, origin)
+	if err != nil {
+		return Mirrored{}, fmt.Errorf("log key of %s: %w", party.Name, err)
+	}
+	if len(leaves) > 0 {
+		head.Origin = origin
+		grown, err := ledger.MirrorAppend(ctx, n.Store, head, leaves, checkpoint, logKey)
+		if err != nil {
+			return Mirrored{Size: head.Size}, fmt.Errorf("mirror %s: %w", origin, err)
+		}
+		m, err := n.interpret(ctx, party, grown)
+		if err != nil {
+			return Mirrored{Size: head.Size}, err
+		}
+		if err := n.Store.Mirror(ctx, m); err != nil {
+			return Mirrored{Size: head.Size}, fmt.Errorf("store mirror: %w", err)
+		}
+		head = grown.Head
+	}
+	return n.cosign(ctx, head, origin, checkpoint, logKey)
+}
+
+// fresh returns the announced leaves that the mirror does not hold yet, after
+// checking that those it holds are the same.
+func (n *Node) fresh(ctx context.Context, head accord.Head, a Announcement) ([]accord.Leaf, error) {
+	if a.From > head.Size {
+		return nil, fmt.Errorf("%w: gap: the mirror holds %d leaves, go on from there", accord.ErrConflict, head.Size)
+	}
+	leaves := make([]accord.Leaf, len(a.Leaves))
+	for i, w := range a.Leaves {
+		if len(w.Salt) != len(leaves[i].Salt) {
+			return nil, fmt.Errorf("%w: leaf %d: a salt has %d bytes", accord.ErrInvalid, a.From+int64(i), len(leaves[i].Salt))
+		}
+		leaves[i] = accord.Leaf{Index: a.From + int64(i), Kind: w.Kind, Salt: [16]byte(w.Salt), Record: []byte(w.Record)}
+	}
+	overlap := min(head.Size-a.From, int64(len(leaves)))
+	if overlap == 0 {
+		return leaves, nil
+	}
+	held, err := n.Store.Leaves(ctx, head.Origin, a.From, int(overlap))
+	if err != nil {
+		return nil, fmt.Errorf("read mirror: %w", err)
+	}
+	for i, h := range held {
+		if l := leaves[i]; l.Kind != h.Kind || l.Salt != h.Salt || !bytes.Equal(l.Record, h.Record) {
+			return nil, fmt.Errorf("%w at leaf %d", ledger.ErrFork, h.Index)
+		}
+	}
+	return leaves[overlap:], nil
+}
+
+// cosign returns the mirror's size and, when checkpoint is of that size, this
+// node's cosignature on it.
+func (n *Node) cosign(ctx context.Context, head accord.Head, origin string, checkpoint []byte, key note.Verifier) (Mirrored, error) {
+	size, root, err := ledger.OpenCheckpoint(checkpoint, origin, key)
+	if err != nil {
+		return Mirrored{}, fmt.Errorf("checkpoint: %w", err)
+	}
+	if size != head.Size || root != head.Root {
+		return Mirrored{Size: head.Size}, nil // a replay of an older stretch: nothing new to say
+	}
+	cosigned, err := ledger.Cosign(checkpoint, n.Key, n.now())
+	if err != nil {
+		return Mirrored{}, fmt.Errorf("cosign: %w", err)
+	}
+	if err := n.Store.SetCosigned(ctx, origin, size, cosigned); err != nil {
+		return Mirrored{}, fmt.Errorf("record cosignature: %w", err)
+	}
+	return Mirrored{Size: size, Cosigned: string(cosigned)}, nil
+}
+
+// interpret reads the records of the appended leaves into what the store must
+// do with them. Every record is checked against who may have written it.
+func (n *Node) interpret(ctx context.Context, party accord.Party, grown accord.LogAppend) (accord.Mirroring, error) {
+	m := accord.Mirroring{Party: party.Name, Append: grown, At: n.now()}
+	in, err := n.InForce(ctx)
+	if err != nil {
+		return m, err
+	}
+	held := map[string]bool{}
+	for _, f := range in {
+		held[fmt.Sprintf("%s %d", f.Agreement.ID, f.Agreement.Version)] = true
+	}
+	word, err := ledger.PartyVerifier(party.Key)
+	if err != nil {
+		return m, fmt.Errorf("key of %s: %w", party.Name, err)
+	}
+	r := reader{
+		party: party.Name, word: word, agreements: held,
+		theirs: ledger.Origin(party.Name, n.Self.Name), ours: ledger.Origin(n.Self.Name, party.Name),
+	}
+	for _, l := range grown.Leaves {
+		if err := r.read(&m, l); err != nil {
+			return m, fmt.Errorf("leaf %d: %w", l.Index, err)
+		}
+	}
+	return m, nil
+}
+
+// reader interprets the leaves of one partner's log.
+type reader struct {
+	party        string
+	theirs, ours string // the two logs
+	word         note.Verifier
+	agreements   map[string]bool // "id version" of those both parties signed
+}
+
+func (r reader) read(m *accord.Mirroring, l accord.Leaf) error {
+	switch l.Kind {
+	case accord.LeafDisclosure:
+		rec, err := ledger.ParseDisclosure(l.Record)
+		if err != nil {
+			return err
+		}
+		if !r.agreements[fmt.Sprintf("%s %d", rec.Origin.Agreement, rec.Origin.Version)] {
+			return fmt.Errorf("%w: agreement %s version %d is not one that both parties signed here: import it first",
+				accord.ErrInvalid, rec.Origin.Agreement, rec.Origin.Version)
+		}
+		rec.Party, rec.Origin.Party, rec.Index, rec.Announced = r.party, r.party, l.Index, m.At
+		m.Pending = append(m.Pending, rec)
+	case accord.LeafReceipt:
+		rec, err := ledger.OpenReceipt(l.Record, r.word)
+		if err != nil {
+			return err
+		}
+		if rec.Origin != r.ours {
+			return fmt.Errorf("%w: the receipt is for log %q", accord.ErrInvalid, rec.Origin)
+		}
+		m.Receipted = append(m.Receipted, rec.Spans...)
+	case accord.LeafRetraction:
+		rec, err := ledger.OpenRetraction(l.Record, r.word)
+		if err != nil {
+			return err
+		}
+		if rec.Origin != r.theirs {
+			return fmt.Errorf("%w: the retraction is for log %q", accord.ErrInvalid, rec.Origin)
+		}
+		for i := range indexes(rec.Spans) {
+			m.Retract = append(m.Retract, accord.Received{Party: r.party, Index: i, Retracted: m.At})
+		}
+	case accord.LeafConfirmation:
+		rec, err := ledger.OpenConfirmation(l.Record, r.word)
+		if err != nil {
+			return err
+		}
+		if rec.Origin != r.ours {
+			return fmt.Errorf("%w: the confirmation is for log %q", accord.ErrInvalid, rec.Origin)
+		}
+		m.Confirmed = slices.AppendSeq(m.Confirmed, indexes(rec.Spans))
+	default:
+		return fmt.Errorf("%w: leaf kind %q is not known here", accord.ErrInvalid, l.Kind)
+	}
+	return nil
+}
+
+// spanMost bounds how many disclosures one retraction or confirmation names.
+const spanMost = 1 << 20
+
+// indexes are the leaf indexes in spans, at most spanMost of them.
+func indexes(spans []accord.IndexSpan) iter.Seq[int64] {
+	return func(yield func(int64) bool) {
+		left := spanMost
+		for _, s := range spans {
+			for i := s.From; i < s.To && left > 0; i++ {
+				left--
+				if !yield(i) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// MirrorSize returns how much of party's log this node holds.
+func (n *Node) MirrorSize(ctx context.Context, party string) (int64, error) {
+	h, err := n.Store.Head(ctx, ledger.Origin(party, n.Self.Name))
+	if err != nil && !errors.Is(err, accord.ErrNotFound) {
+		return 0, fmt.Errorf("read mirror head: %w", err)
+	}
+	return h.Size, nil
+}
