@@ -53,7 +53,7 @@ type Config struct {
 	DefaultTTL    time.Duration // longest life of a protection; default 120 days
 	PhishingTTL   time.Duration // the same for indicators labelled phishing; default 3 days
 	Poll          time.Duration // pause when the feed is empty; default 200 ms
-	Tidy          time.Duration // between expiries and moves; default 1 min
+	Tidy          time.Duration // between expiries and moves, which change the base zone; default 10 min
 	Review        time.Duration // between full reviews; default 24 h
 	Journal       int           // journal lines kept per zone; default 200,000
 }
@@ -69,7 +69,7 @@ func (c Config) WithDefaults() Config {
 	def(&c.DefaultTTL, 120*24*time.Hour)
 	def(&c.PhishingTTL, 3*24*time.Hour)
 	def(&c.Poll, 200*time.Millisecond)
-	def(&c.Tidy, time.Minute)
+	def(&c.Tidy, 10*time.Minute)
 	def(&c.Review, 24*time.Hour)
 	if c.HotMax <= 0 {
 		c.HotMax = 20_000

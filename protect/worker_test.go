@@ -107,7 +107,7 @@ func TestAnIndicatorIsProtectedUntilTheEarliestOfItsEnds(t *testing.T) {
 			if w.zoneOf(domain("bad.example")) == "" {
 				t.Error("ended too early")
 			}
-			w.now = tt.want.Add(2 * time.Minute)
+			w.now = tt.want.Add(10 * time.Minute)
 			w.drain(t)
 			if z := w.zoneOf(domain("bad.example")); z != "" {
 				t.Errorf("still in %s after its end", z)
@@ -284,7 +284,7 @@ func TestWhatIsNoLongerNewMovesToBase(t *testing.T) {
 	if z := w.zoneOf(domain("bad.example")); z != protect.ZoneHot {
 		t.Errorf("after 5 h in %q", z)
 	}
-	w.now = start.Add(6*time.Hour + 2*time.Minute)
+	w.now = start.Add(6*time.Hour + 10*time.Minute)
 	w.drain(t)
 	if z := w.zoneOf(domain("bad.example")); z != protect.ZoneBase {
 		t.Errorf("after 6 h in %q", z)

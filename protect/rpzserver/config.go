@@ -50,6 +50,7 @@ type Config struct {
 
 	Coalesce     time.Duration // from a change to its NOTIFY; default and least 200 ms
 	BaseSpacing  time.Duration // least time between two NOTIFYs of the base zone; default 5 s
+	MoveGrace    time.Duration // how long a secondary has to take base before it drops from hot what moved; default 15 s
 	Poll         time.Duration // how often serials are looked at; default 200 ms
 	MaxTransfers int           // whole zones sent at once; default 8
 }
@@ -101,6 +102,9 @@ func (c Config) withDefaults() (Config, error) {
 	c.Coalesce = max(c.Coalesce, 200*time.Millisecond)
 	if c.BaseSpacing <= 0 {
 		c.BaseSpacing = 5 * time.Second
+	}
+	if c.MoveGrace <= 0 {
+		c.MoveGrace = 15 * time.Second
 	}
 	if c.Poll <= 0 {
 		c.Poll = 200 * time.Millisecond

@@ -6,12 +6,12 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"accord/protect"
 )
 
 // watch looks at the zones' serials and tells the notifiers.
@@ -61,6 +61,7 @@ type told struct {
 	due   time.Time
 	sent  time.Time
 	fails int
+	held  bool
 }
 
 const (
@@ -92,6 +93,9 @@ func (n *notifier) tell(zone string, serial uint32) {
 		if !t.known {
 			t.acked = serial - 1
 		}
+		if t.held { // there is more than what was held back: look at it again
+			t.held, t.due = false, n.s.now().Add(n.s.cfg.Coalesce)
+		}
 		t.known, t.want = true, serial
 	}
 	n.mu.Unlock()
@@ -116,6 +120,9 @@ func (s *Server) spacing(zone string) time.Duration {
 func (n *notifier) run(ctx context.Context) {
 	for {
 		z, serial, wait := n.next()
+		if z != nil && n.hold(ctx, z, serial) {
+			continue
+		}
 		if z != nil {
 			n.settle(z.name, serial, n.send(ctx, z, serial))
 			if ctx.Err() != nil {
@@ -179,6 +186,51 @@ func (n *notifier) settle(zone string, serial uint32, err error) {
 	}
 }
 
+// hold puts off the NOTIFY of a hot zone that has only lost values to base, until
+// the secondary has had MoveGrace to take base: it must not free them in between.
+func (n *notifier) hold(ctx context.Context, z *zone, serial uint32) bool {
+	if z.name != protect.ZoneHot {
+		return false
+	}
+	n.mu.Lock()
+	t, base := n.state[z.name], n.state[protect.ZoneBase]
+	from := t.acked
+	until := n.s.now()
+	switch {
+	case base == nil:
+	case base.want == base.acked:
+		until = base.sent.Add(n.s.cfg.MoveGrace)
+	case base.fails < 5: // it will be told shortly
+		until = until.Add(time.Second)
+	}
+	n.mu.Unlock()
+	if !until.After(n.s.now()) || !n.s.onlyMoved(ctx, z, from, serial) {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if t.want != serial {
+		return false // it has changed meanwhile, perhaps with something new
+	}
+	t.held, t.due = true, until
+	return true
+}
+
+// onlyMoved reports whether all that z changed between two serials is that values
+// left it for base. When in doubt it says no.
+func (s *Server) onlyMoved(ctx context.Context, z *zone, from, to uint32) bool {
+	remove, add, ok, err := s.difference(ctx, z, from, to)
+	if err != nil || !ok || len(add) > 0 || len(remove) == 0 {
+		return false
+	}
+	for _, o := range remove {
+		if has, err := s.store.ZoneHas(ctx, protect.ZoneBase, o); err != nil || !has {
+			return false
+		}
+	}
+	return true
+}
+
 // send sends one NOTIFY and waits for its answer.
 func (n *notifier) send(ctx context.Context, z *zone, serial uint32) error {
 	m := new(dns.Msg)
@@ -212,98 +264,4 @@ func (n *notifier) from() net.Addr {
 		return nil
 	}
 	return &net.UDPAddr{IP: at.IP, Zone: at.Zone}
-}
-
-// Status is what the server knows of its zones and of those who take them.
-type Status struct {
-	Zones   map[string]uint32 // zone → serial
-	Clients []ClientStatus    // by address, then zone
-}
-
-// ClientStatus is where one resolver stands with one zone.
-type ClientStatus struct {
-	Addr     netip.Addr
-	Zone     string
-	Serial   uint32 // of the last transfer
-	Kind     string // "axfr", "ixfr", or "current" when it had all
-	Records  int
-	At       time.Time // of the last transfer; zero = none
-	Notified uint32    // the last serial whose NOTIFY it answered
-	Answered time.Time
-	Problem  string // the last NOTIFY's, empty when it was answered
-}
-
-// Status returns the present state.
-func (s *Server) Status() Status { return s.status.copy() }
-
-const maxClients = 10_000
-
-type status struct {
-	mu      sync.Mutex
-	zones   map[string]uint32
-	clients map[clientZone]ClientStatus
-}
-
-type clientZone struct {
-	addr netip.Addr
-	zone string
-}
-
-func (t *status) at(zone string, serial uint32) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.zones == nil {
-		t.zones = map[string]uint32{}
-	}
-	t.zones[zone] = serial
-}
-
-func (t *status) change(addr netip.Addr, zone string, f func(*ClientStatus)) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	key := clientZone{addr, zone}
-	c, known := t.clients[key]
-	if !known && len(t.clients) >= maxClients {
-		return
-	}
-	if t.clients == nil {
-		t.clients = map[clientZone]ClientStatus{}
-	}
-	c.Addr, c.Zone = addr, zone
-	f(&c)
-	t.clients[key] = c
-}
-
-func (t *status) transferred(addr netip.Addr, zone, kind string, serial uint32, records int, at time.Time) {
-	t.change(addr, zone, func(c *ClientStatus) { c.Serial, c.Kind, c.Records, c.At = serial, kind, records, at })
-}
-
-func (t *status) notified(to netip.AddrPort, zone string, serial uint32, at time.Time) {
-	t.change(to.Addr().Unmap(), zone, func(c *ClientStatus) { c.Notified, c.Answered, c.Problem = serial, at, "" })
-}
-
-func (t *status) unanswered(to netip.AddrPort, zone string, err error) {
-	t.change(to.Addr().Unmap(), zone, func(c *ClientStatus) { c.Problem = err.Error() })
-}
-
-func (t *status) copy() Status {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	out := Status{Zones: map[string]uint32{}}
-	for z, serial := range t.zones {
-		out.Zones[z] = serial
-	}
-	for _, c := range t.clients {
-		out.Clients = append(out.Clients, c)
-	}
-	slices.SortFunc(out.Clients, func(a, b ClientStatus) int {
-		if c := a.Addr.Compare(b.Addr); c != 0 {
-			return c
-		}
-		if a.Zone < b.Zone {
-			return -1
-		}
-		return 1
-	})
-	return out
 }
