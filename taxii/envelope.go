@@ -31,8 +31,8 @@ type envelope struct {
 
 // parseEnvelope reads an envelope strictly: valid UTF-8, no name twice, none of
 // ours in another case, bounded depth, nothing after it. list is the name of its
-// list; kind is what the elements must be. Custom properties are passed over
-// (§7.1.1).
+// list, which may be empty though §2 forbids it; kind is what its elements must
+// be. Custom properties are passed over (§7.1.1).
 func parseEnvelope(body []byte, list string, kind jsontext.Kind) (envelope, error) {
 	var e envelope
 	if err := checkDepth(body, maxDepth+2); err != nil {
@@ -122,9 +122,6 @@ func (e *envelope) readItems(dec *jsontext.Decoder, body []byte, list string, ki
 		}
 		end := dec.InputOffset()
 		e.items = append(e.items, body[end-int64(len(v)):end:end])
-	}
-	if len(e.items) == 0 {
-		return fmt.Errorf("%s is an empty list, which TAXII forbids: leave it out (§2)", list)
 	}
 	_, err := dec.ReadToken()
 	return err

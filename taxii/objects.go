@@ -206,7 +206,7 @@ func (s *Server) add(q *request) error {
 		return err
 	}
 	if len(e.items) == 0 {
-		return refuse(http.StatusUnprocessableEntity, "the envelope has no objects")
+		return refuse(http.StatusUnprocessableEntity, "the envelope has no objects; an empty list is forbidden (§2)")
 	}
 	st, err := s.cfg.Backend.Add(q.r.Context(), q.caller, q.root.Name, c.ID, e.items)
 	if err != nil {

@@ -101,12 +101,17 @@ type push struct {
 	sum          *Status
 }
 
-// send posts one envelope; when the server finds it too large after all, in
-// halves.
+// send posts one envelope; when what is in between does not take gzip after all,
+// plain, and when it is too large after all, in halves.
 func (p *push) send(ctx context.Context, objects [][]byte) error {
 	body := buildEnvelope(nil, objects)
-	answer, err := p.c.do(ctx, http.MethodPost, p.target, body, p.info.gzip && len(body) >= gzipFloor)
+	compress := p.info.gzip && len(body) >= gzipFloor
+	answer, err := p.c.do(ctx, http.MethodPost, p.target, body, compress)
 	var e *Error
+	if errors.As(err, &e) && e.Status == http.StatusUnsupportedMediaType && compress {
+		p.info.gzip = false
+		answer, err = p.c.do(ctx, http.MethodPost, p.target, body, false)
+	}
 	if errors.As(err, &e) && e.Status == http.StatusRequestEntityTooLarge && len(objects) > 1 {
 		half := len(objects) / 2
 		if err := p.send(ctx, objects[:half]); err != nil {
