@@ -20,9 +20,7 @@ type Builder struct {
 	sieve   sieve
 	seg     *segment
 	full    []*segment // gathered before, each as large as may be
-	spans   interner[span]
-	terms   interner[terms]
-	names   interner[string]
+	in      interners
 	skipped int64
 	scratch []byte
 }
@@ -36,7 +34,7 @@ func NewBuilder(salt Salt) *Builder {
 
 func (b *Builder) reset() {
 	b.seg = &segment{}
-	b.spans, b.terms, b.names = interner[span]{}, interner[terms]{}, interner[string]{}
+	b.in = interners{}
 }
 
 // interner gives equal things one number. It forgets what it met long ago, so
@@ -91,12 +89,11 @@ type stuff struct {
 
 func (b *Builder) put(u id, k kind, key []byte, hash uint32, blind bool, x stuff) {
 	seg := b.seg
-	e := entry{
-		hash: hash, off: uint32(len(seg.arena)), id: u,
-		span: b.spans.number(&seg.spans, x.span),
-		term: b.terms.number(&seg.terms, x.term),
-		name: b.names.number(&seg.names, x.name),
-	}
+	e := entry{hash: hash, off: uint32(len(seg.arena)), id: u, meta: b.in.metas.number(&seg.metas, meta{
+		span: b.in.spans.number(&seg.spans, x.span),
+		term: b.in.terms.number(&seg.terms, x.term),
+		name: b.in.names.number(&seg.names, x.name),
+	})}
 	head := byte(k)
 	if blind {
 		head |= blinded

@@ -76,7 +76,7 @@ func WriteIndex(w io.Writer, ix *Index, allow func(accord.Sought) bool) error {
 				continue
 			}
 			sought := s.sought(e, k, key)
-			x.entry(&sought, s.names[e.name], k, key, nil)
+			x.entry(&sought, s.names[s.metas[e.meta].name], k, key, nil)
 		}
 	}
 	return x.end()

@@ -37,7 +37,7 @@ func (ix *Index) Lookup(s accord.Seen, f func(accord.Sought)) {
 		return
 	}
 	for _, h := range fi.find(&v) {
-		if h.seg.spans[h.e.span].holds(s.At) {
+		if h.seg.spanOf(h.e).holds(s.At) {
 			f(h.seg.sought(h.e, h.k, h.key))
 		}
 	}

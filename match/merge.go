@@ -26,7 +26,7 @@ func merge(old, top *segment, bottom bool) *segment {
 		j++
 	}
 	m.entries, m.arena = tight(m.entries), tight(m.arena)
-	m.spans, m.terms, m.names = tight(m.spans), tight(m.terms), tight(m.names)
+	m.metas, m.spans, m.terms, m.names = tight(m.metas), tight(m.spans), tight(m.terms), tight(m.names)
 	if !bottom {
 		m.dead = append(slices.Clone(old.dead), top.dead...)
 		slices.SortFunc(m.dead, compareID)
@@ -46,6 +46,7 @@ func tight[T any](s []T) []T {
 
 // interners number what segments that are merged have in common.
 type interners struct {
+	metas interner[meta]
 	spans interner[span]
 	terms interner[terms]
 	names interner[string]
@@ -56,12 +57,13 @@ type mover struct {
 	to, from            *segment
 	over                *segment // whose dead stay behind
 	in                  *interners
+	metas               []uint32
 	spans, terms, names []uint32 // new number + 1 of what has been moved, by old number
 }
 
 func newMover(to, from, over *segment, in *interners) *mover {
 	return &mover{
-		to: to, from: from, over: over, in: in,
+		to: to, from: from, over: over, in: in, metas: make([]uint32, len(from.metas)),
 		spans: make([]uint32, len(from.spans)), terms: make([]uint32, len(from.terms)), names: make([]uint32, len(from.names)),
 	}
 }
@@ -73,9 +75,7 @@ func (m *mover) move(e *entry) {
 	k, key, blind := m.from.key(e)
 	next := *e
 	next.off = uint32(len(m.to.arena))
-	next.span = renumber(m.spans, e.span, m.from.spans, &m.to.spans, &m.in.spans)
-	next.term = renumber(m.terms, e.term, m.from.terms, &m.to.terms, &m.in.terms)
-	next.name = renumber(m.names, e.name, m.from.names, &m.to.names, &m.in.names)
+	next.meta = m.meta(e.meta)
 	head := byte(k)
 	if blind {
 		head |= blinded
@@ -92,6 +92,18 @@ func (m *mover) move(e *entry) {
 		m.to.addPrefix(k, key[len(key)-1])
 	}
 	m.to.entries = append(m.to.entries, next)
+}
+
+func (m *mover) meta(old uint32) uint32 {
+	if m.metas[old] == 0 {
+		was := m.from.metas[old]
+		m.metas[old] = 1 + m.in.metas.number(&m.to.metas, meta{
+			span: renumber(m.spans, was.span, m.from.spans, &m.to.spans, &m.in.spans),
+			term: renumber(m.terms, was.term, m.from.terms, &m.to.terms, &m.in.terms),
+			name: renumber(m.names, was.name, m.from.names, &m.to.names, &m.in.names),
+		})
+	}
+	return m.metas[old] - 1
 }
 
 func renumber[T comparable](moved []uint32, old uint32, from []T, to *[]T, in *interner[T]) uint32 {

@@ -130,7 +130,7 @@ func (s *scanner) record(rec *zeek.Record) {
 		v := &rec.Values[i]
 		s.stats.Seen++
 		for _, h := range s.find(v) {
-			if s.opts.AnyTime || h.seg.spans[h.e.span].holds(rec.At) {
+			if s.opts.AnyTime || h.seg.spanOf(h.e).holds(rec.At) {
 				s.stats.Hits++
 				s.met(rec, v, &h)
 			}

@@ -22,15 +22,16 @@ type id = [16]byte
 type entry struct {
 	hash uint32
 	off  uint32 // of the key in the arena: kind, length, bytes
-	span uint32
-	term uint32
-	name uint32
+	meta uint32
 	id   id
 }
 
 // blinded marks, in an arena's kind byte, a key that is a digest. The digest of
 // a prefix is followed by its number of bits, as the prefix itself is.
 const blinded = 0x80
+
+// meta is what many entries share: the numbers of a span, terms and a name.
+type meta struct{ span, term, name uint32 }
 
 // span is when an indicator holds, and its version.
 type span struct{ version, from, until accord.Stamp }
@@ -50,6 +51,7 @@ type segment struct {
 	shift   uint     // 32 − bits of a directory index
 	bloom   []uint64
 	arena   []byte
+	metas   []meta
 	spans   []span
 	terms   []terms
 	names   []string // with valueMark in the place of the value
@@ -140,10 +142,14 @@ func (s *segment) idOf(e *entry) string {
 	return formatID(e.id)
 }
 
+// spanOf returns when e holds.
+func (s *segment) spanOf(e *entry) *span { return &s.spans[s.metas[e.meta].span] }
+
 // sought returns e in full. key is its key in the clear, which a blinded entry
 // does not hold itself; nil when not known.
 func (s *segment) sought(e *entry, k kind, key []byte) accord.Sought {
-	t, sp := &s.terms[e.term], &s.spans[e.span]
+	m := &s.metas[e.meta]
+	t, sp := &s.terms[m.term], &s.spans[m.span]
 	o := accord.Observable{Kind: kindNames[k]}
 	if key != nil {
 		o = keyValue(k, key)
@@ -151,7 +157,7 @@ func (s *segment) sought(e *entry, k kind, key []byte) accord.Sought {
 	return accord.Sought{
 		Observable: o,
 		Indicator:  accord.ItemKey{ID: s.idOf(e), Version: sp.version},
-		Name:       strings.Replace(s.names[e.name], valueMark, o.Value, 1),
+		Name:       strings.Replace(s.names[m.name], valueMark, o.Value, 1),
 		TLP:        t.tlp,
 		Origin:     t.origin,
 		ValidFrom:  sp.from,
@@ -174,7 +180,7 @@ func (s *segment) weight() int { return len(s.entries) + len(s.dead) }
 // bytes is the memory s fills.
 func (s *segment) bytes() int64 {
 	n := int64(cap(s.entries))*int64(unsafe.Sizeof(entry{})) + 4*int64(cap(s.dir)) + 8*int64(cap(s.bloom)) +
-		int64(cap(s.arena)) + int64(cap(s.spans))*int64(unsafe.Sizeof(span{})) +
+		int64(cap(s.arena)) + int64(cap(s.metas))*int64(unsafe.Sizeof(meta{})) + int64(cap(s.spans))*int64(unsafe.Sizeof(span{})) +
 		int64(cap(s.terms))*int64(unsafe.Sizeof(terms{})) + 16*int64(cap(s.names)) + 16*int64(cap(s.dead))
 	for _, name := range s.names {
 		n += int64(len(name))

@@ -16,10 +16,7 @@ const plainField = "text"
 func (z *Reader) parsePlain(line []byte) {
 	first := true
 	for len(line) > 0 {
-		n := 0
-		for n < len(line) && !breaks(line[n]) {
-			n++
-		}
+		n := wordLen(line)
 		if n > 0 {
 			word := line[:n]
 			if first && z.rec.At == 0 && len(word) >= 9 {
@@ -32,6 +29,22 @@ func (z *Reader) parsePlain(line []byte) {
 	}
 }
 
+// wordLen is the length of the word that line begins with. A URL goes on to the
+// next space, quote or bracket; what then ends a sentence is no part of it.
+func wordLen(line []byte) int {
+	n := 0
+	for n < len(line) && !breaks(line[n]) {
+		n++
+	}
+	if !bytes.Contains(line[:n], []byte("://")) {
+		return n
+	}
+	for n < len(line) && (!breaks(line[n]) || bytes.IndexByte([]byte(",;()|'"), line[n]) >= 0) {
+		n++
+	}
+	return len(bytes.TrimRight(line[:n], ",;.)|'"))
+}
+
 // plainTime reads a first word that is surely an instant: RFC 3339, or seconds
 // since the epoch of this century.
 func plainTime(word []byte) accord.Stamp {
@@ -42,8 +55,7 @@ func plainTime(word []byte) accord.Stamp {
 	return at
 }
 
-// breaks tells what ends a word. A comma, a semicolon and an equals sign may
-// stand in a URL, but a value beside them is worth more.
+// breaks tells what ends a word.
 func breaks(c byte) bool {
 	switch c {
 	case ' ', '\t', '"', '\'', '<', '>', ',', ';', '|', '(', ')', '{', '}', '`', '\\':

@@ -174,7 +174,7 @@ func (z *Reader) formatOf(line []byte) Format {
 	switch {
 	case z.Format != Auto:
 		return z.Format
-	case line[0] == '{':
+	case line[0] == '{', line[0] == ' ' && bytes.TrimLeft(line, " ")[0] == '{':
 		return JSON
 	case line[0] == '#' && isHeader(line), line[0] != '#' && len(z.tsv.plan) > 0, z.tsv.seen && line[0] != '#':
 		return TSV

@@ -76,7 +76,7 @@ func (z *Reader) putAddr(name string, b []byte) {
 }
 
 // putName takes a domain name or an address, perhaps with a port as HTTP's Host
-// has it. What has no dot, or a space, is neither.
+// has it.
 func (z *Reader) putName(name string, b []byte) {
 	if k := addrKind(b); k != "" {
 		z.add(Value{Kind: k, Text: b, Field: name})
@@ -91,10 +91,25 @@ func (z *Reader) putName(name string, b []byte) {
 		}
 		b = host
 	}
-	if len(b) > 512 || bytes.IndexByte(b, '.') < 0 || bytes.ContainsAny(b, " \t/@\"") {
-		return
+	if isName(b) {
+		z.add(Value{Kind: accord.KindDomain, Text: b, Field: name})
 	}
-	z.add(Value{Kind: accord.KindDomain, Text: b, Field: name})
+}
+
+// isName tells what may be a domain name: it has a dot, no space, and its last
+// label is no number, which no top-level domain is (RFC 3696 §2).
+func isName(b []byte) bool {
+	b = bytes.TrimSuffix(b, []byte("."))
+	dot := bytes.LastIndexByte(b, '.')
+	if dot < 0 || len(b) > 512 || bytes.ContainsAny(b, " \t/@\"") {
+		return false
+	}
+	for _, c := range b[dot+1:] {
+		if c < '0' || c > '9' {
+			return true
+		}
+	}
+	return false
 }
 
 // splitPort cuts "host:port" and "[v6]:port", and "[v6]" with port 0.
@@ -121,7 +136,10 @@ func parsePort(b []byte) (uint16, bool) {
 		}
 		n = n*10 + int(c-'0')
 	}
-	return uint16(n), len(b) > 0 && n > 0 && n <= 65535
+	if n < 1 || n > 65535 {
+		return 0, false
+	}
+	return uint16(n), true
 }
 
 func (z *Reader) putURL(name string, b []byte) {
