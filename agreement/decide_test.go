@@ -304,6 +304,28 @@ func TestIdentitiesGoUnderAPseudonymUnlessTheyAreAuthorsOrClasses(t *testing.T) 
 	}
 }
 
+func TestADateInTheFutureMakesNothingFresh(t *testing.T) {
+	no, ee, _ := trio(t)
+	in := []agreement.InForce{inForce(t, "a", []node{no, ee}, grant("1", anyone+"types = [\"*\"]\nmax_tlp = \"red\"\nmax_age = \"90d\""))}
+	for _, tt := range []struct {
+		version, created, added accord.Stamp
+		want                    bool
+	}{
+		{noon - 90*day, 0, 0, true},
+		{noon - 90*day - 1, 0, 0, false},
+		{0, 0, noon - 1, true},
+		{0, 0, 0, false},
+		{noon + day, noon - 91*day, noon, false},
+		{noon + day, noon + day, noon - 91*day, false},
+		{noon + day, 0, noon - day, true},
+	} {
+		item := accord.Item{ItemKey: accord.ItemKey{Version: tt.version}, Created: tt.created, Added: tt.added}
+		if d := agreement.Decide(in, &item, false, no.Name, ee.Name, noon); d.Effect.Shares() != tt.want {
+			t.Errorf("%+v: %v", tt, d.Reasons)
+		}
+	}
+}
+
 func TestWhatMayBecomeAProtection(t *testing.T) {
 	full := accord.Origin{Party: "cert.fi.example", Onward: accord.OnwardInstitutions, Actions: accord.ActInternal, Retain: noon + 1}
 	less := func(f func(*accord.Origin)) accord.Origin { o := full; f(&o); return o }
