@@ -128,34 +128,12 @@ func (d *document) build(depth int) error {
 				return err
 			}
 			name = false
-		case '"':
-			end := i + 1
-			for ; raw[end] != '"'; end++ {
-				if raw[end] == '\\' {
-					end++
-				}
-			}
-			end++
-			kind := c
-			if name {
-				kind, name = 'k', false
-			}
-			d.leaf(kind, i, end)
-			i = end
 		default:
-			end := i + 1
-			for end < len(raw) && raw[end] != ',' && raw[end] != '}' && raw[end] != ']' && raw[end] > ' ' {
-				end++
+			end, err := d.scalar(i, name)
+			if err != nil {
+				return err
 			}
-			kind := c
-			if c == '-' || c >= '0' && c <= '9' {
-				kind = '0'
-				if err := checkNumber(raw[i:end], i); err != nil {
-					return err
-				}
-			}
-			d.leaf(kind, i, end)
-			i = end
+			i, name = end, false
 		}
 	}
 	if len(d.nodes) == 0 || d.nodes[0].kind != '{' {
@@ -167,8 +145,33 @@ func (d *document) build(depth int) error {
 	return nil
 }
 
-func (d *document) leaf(kind byte, start, end int) {
-	d.nodes = append(d.nodes, node{start: int32(start), end: int32(end), next: int32(len(d.nodes) + 1), kind: kind})
+// scalar adds the string, name, number or literal that begins at byte i and
+// returns where it ends.
+func (d *document) scalar(i int, name bool) (end int, err error) {
+	raw, kind := d.raw, d.raw[i]
+	end = i + 1
+	switch {
+	case kind == '"':
+		for ; raw[end] != '"'; end++ {
+			if raw[end] == '\\' {
+				end++
+			}
+		}
+		end++
+		if name {
+			kind = 'k'
+		}
+	default:
+		for end < len(raw) && raw[end] != ',' && raw[end] != '}' && raw[end] != ']' && raw[end] > ' ' {
+			end++
+		}
+		if kind == '-' || kind >= '0' && kind <= '9' {
+			kind = '0'
+			err = checkNumber(raw[i:end], i)
+		}
+	}
+	d.nodes = append(d.nodes, node{start: int32(i), end: int32(end), next: int32(len(d.nodes) + 1), kind: kind})
+	return end, err
 }
 
 // checkNumber refuses a number that does not fit a double.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"accord"
 )
 
@@ -103,4 +105,10 @@ func TestReportsOfUnit42AreRead(t *testing.T) {
 		items, valued = items+i, valued+v
 	}
 	t.Logf("%d files, %d objects, %d indicators with values; refused: %v", files, items, valued, why)
+	// The refusals are right: these identities give a list as their class, and
+	// these campaigns were last seen before they were first seen.
+	want := map[string]int{"identity_class: want a string": 13, "last_seen: last_seen is before first_seen": 3}
+	if d := cmp.Diff(want, why); d != "" || files < 80 || valued < 2700 {
+		t.Errorf("refused, -want +got:\n%s", d)
+	}
 }

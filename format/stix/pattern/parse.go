@@ -16,6 +16,7 @@ type parser struct {
 	depth     int
 	nodes     int
 	regexCost int
+	types     []string // the object types named so far
 }
 
 // Parse reads a pattern of STIX 2.1 §9 or STIX 2.0 part 5. Its error is an
@@ -147,7 +148,7 @@ func (p *parser) observation() (out observation, err error) {
 		if err = p.expect("]"); err != nil {
 			return out, err
 		}
-		if len(test.objects()) == 0 {
+		if p.objects(&test) == 0 {
 			return out, fault(p.src, at, "the operands of AND name different object types, so no object can satisfy them (§9.5)")
 		}
 		out.test = &test
@@ -337,25 +338,22 @@ func (p *parser) colonNext() bool {
 	return err == nil && t.kind == tokPunct && t.text == ":"
 }
 
-// objects returns the object types that can satisfy c.
-func (c *comparison) objects() []string {
+// objects returns the object types that can satisfy c, as bits by their place in
+// p.types.
+func (p *parser) objects(c *comparison) (bits uint64) {
 	if !c.joined() {
-		return []string{c.path.object}
+		return 1 << slices.Index(p.types, c.path.object)
 	}
-	out := c.parts[0].objects()
+	bits = p.objects(&c.parts[0])
 	for i := range c.parts[1:] {
-		next := c.parts[i+1].objects()
+		next := p.objects(&c.parts[i+1])
 		if c.op == "AND" {
-			out = slices.DeleteFunc(out, func(s string) bool { return !slices.Contains(next, s) })
-			continue
-		}
-		for _, s := range next {
-			if !slices.Contains(out, s) {
-				out = append(out, s)
-			}
+			bits &= next
+		} else {
+			bits |= next
 		}
 	}
-	return out
+	return bits
 }
 
 // operator reads the operator and the constants of a comparison.
@@ -471,69 +469,4 @@ func (p *parser) literal() (literal, error) {
 		return v, p.want("a constant: 'string', number, true, false, h'hex', b'base64' or t'timestamp'")
 	}
 	return v, p.advance()
-}
-
-// path reads an object path (§9.7).
-func (p *parser) path() (out path, err error) {
-	switch {
-	case p.tok.kind == tokWord || p.tok.kind == tokQuotedKey && plainType(p.tok.text):
-		out.object = p.tok.text
-	default:
-		return out, p.want("an object path such as ipv4-addr:value")
-	}
-	if err = p.advance(); err != nil {
-		return out, err
-	}
-	if err = p.expect(":"); err != nil {
-		return out, err
-	}
-	for {
-		if err = p.count(); err != nil {
-			return out, err
-		}
-		if p.tok.kind != tokWord && p.tok.kind != tokString && p.tok.kind != tokQuotedKey || p.tok.text == "" {
-			return out, p.want("a property name")
-		}
-		out.steps = append(out.steps, step{name: p.tok.text})
-		if err = p.advance(); err != nil {
-			return out, err
-		}
-		for p.is("[") {
-			if err = p.index(&out); err != nil {
-				return out, err
-			}
-		}
-		if !p.is(".") {
-			return out, nil
-		}
-		if err = p.advance(); err != nil {
-			return out, err
-		}
-	}
-}
-
-// index reads [n] or [*].
-func (p *parser) index(out *path) error {
-	if err := p.count(); err != nil {
-		return err
-	}
-	if err := p.advance(); err != nil {
-		return err
-	}
-	if !p.is("*") && (p.tok.kind != tokInt || p.tok.text[0] == '-') {
-		return p.want("a list index from 0, or * (§9.7.2)")
-	}
-	out.steps = append(out.steps, step{name: p.tok.text, index: true})
-	if err := p.advance(); err != nil {
-		return err
-	}
-	return p.expect("]")
-}
-
-// plainType reports whether s, quoted in the pattern, can be written bare.
-func plainType(s string) bool {
-	if s == "" || !isWordStart(s[0]) {
-		return false
-	}
-	return !strings.ContainsFunc(s, func(r rune) bool { return r > 127 || !isWordPart(byte(r)) })
 }

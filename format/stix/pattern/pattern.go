@@ -31,6 +31,7 @@ const (
 	MaxDepth = 64       // nested parentheses
 	MaxNodes = 8192     // comparisons, constants and path steps together
 	MaxRegex = 4 << 10  // bytes of one regular expression
+	MaxTypes = 64       // different object types
 )
 
 // ErrUnsupported marks a pattern that may be valid STIX but uses a construct

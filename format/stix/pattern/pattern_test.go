@@ -4,6 +4,7 @@ package pattern_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -140,6 +141,7 @@ func TestInvalidPatternsAreRefusedWithTheirPlace(t *testing.T) {
 		{strings.Repeat("(", 100) + "[a:b = 1]" + strings.Repeat(")", 100), 64, "deeper"},
 		{"[" + strings.Repeat("(", 100) + "a:b = 1" + strings.Repeat(")", 100) + "]", 65, "deeper"},
 		{"[a:b IN (1" + strings.Repeat(",1", 9000) + ")]", 16389, "more than"},
+		{"[" + manyTypes() + "]", 759, "object types"},
 		{strings.Repeat(" ", 65<<10), 64 << 10, "bytes"},
 		{`[a:b MATCHES '` + strings.Repeat("x", 5000) + `']`, 13, "at most 4096"},
 	} {
@@ -156,6 +158,15 @@ func TestInvalidPatternsAreRefusedWithTheirPlace(t *testing.T) {
 			t.Errorf("Parse(%.60s) is unsupported, want only invalid", tt.in)
 		}
 	}
+}
+
+// manyTypes tests a property of a hundred object types.
+func manyTypes() string {
+	var parts []string
+	for i := range 100 {
+		parts = append(parts, fmt.Sprintf("t-%d:x=1", i))
+	}
+	return strings.Join(parts, " OR ")
 }
 
 func TestAnErrorKnowsItsLineAndColumn(t *testing.T) {
