@@ -218,3 +218,17 @@ time.metrology.example    # national time service
 2001:db8:c0de::/48
 `)
 }
+
+func TestTheLogsMeetTheIntelligence(t *testing.T) {
+	for _, name := range []string{demodata.DNSLog, demodata.DNSJSON} {
+		b, err := demodata.FS.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range bad() {
+			if !bytes.Contains(b, []byte(n)) {
+				t.Errorf("%s never asks for %s", name, n)
+			}
+		}
+	}
+}

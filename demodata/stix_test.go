@@ -69,6 +69,20 @@ func (w *writer) relate(kind, from, to, tlp string) string {
 	return w.add("relationship", from+kind+to, tlp, object{"relationship_type": kind, "source_ref": from, "target_ref": to})
 }
 
+// sought adds the samples and returns their ids.
+func (w *writer) sought() []string {
+	var sought []string
+	for _, s := range samples {
+		o := object{"pattern": s.pattern, "pattern_type": "stix", "valid_from": born, "indicator_types": []string{"malicious-activity"}}
+		if s.labels != nil {
+			o["labels"] = s.labels
+		}
+		maps.Copy(o, s.more)
+		sought = append(sought, w.add("indicator", s.name, s.tlp, o))
+	}
+	return sought
+}
+
 // bundle21 makes the campaign.
 func bundle21() []byte {
 	w := &writer{desk: id("identity", "desk")}
@@ -95,15 +109,7 @@ func bundle21() []byte {
 	for _, v := range victims {
 		harmed = append(harmed, w.add("identity", v.name, "amber", object{"identity_class": "organization", "sectors": []string{v.sector}, "roles": []string{"victim"}}))
 	}
-	var sought []string
-	for _, s := range samples {
-		o := object{"pattern": s.pattern, "pattern_type": "stix", "valid_from": born, "indicator_types": []string{"malicious-activity"}}
-		if s.labels != nil {
-			o["labels"] = s.labels
-		}
-		maps.Copy(o, s.more)
-		sought = append(sought, w.add("indicator", s.name, s.tlp, o))
-	}
+	sought := w.sought()
 	w.relate("attributed-to", lantern, heron, "green")
 	w.relate("uses", lantern, hook, "green")
 	w.relate("uses", lantern, black, "amber")

@@ -14,8 +14,6 @@ import (
 	"path"
 	"strings"
 
-	"accord"
-
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 )
@@ -54,15 +52,19 @@ type opener struct {
 	lim   Limits
 	in    *meter // compressed bytes taken from the input
 	out   int64  // decompressed bytes handed on
+	fault error  // the input itself failed: not what it says, but the reading of it
 	visit func(entry) error
 	// refuse is told of an entry that is not read; its error ends the walk.
 	refuse func(name string, why error) error
 }
 
-// meter counts what is read from r and stops when ctx ends.
+// meter counts what is read of the input, keeps the error it fails with, and
+// stops when ctx ends.
 type meter struct {
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // it lives as long as the run
+	o   *opener
 	r   io.Reader
+	at  io.ReaderAt
 	n   int64
 }
 
@@ -72,6 +74,20 @@ func (m *meter) Read(p []byte) (int, error) {
 	}
 	n, err := m.r.Read(p)
 	m.n += int64(n)
+	if err != nil && err != io.EOF {
+		m.o.fault = err
+	}
+	return n, err
+}
+
+func (m *meter) ReadAt(p []byte, off int64) (int, error) {
+	if err := m.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := m.at.ReadAt(p, off)
+	if err != nil && err != io.EOF {
+		m.o.fault = err
+	}
 	return n, err
 }
 
@@ -115,7 +131,7 @@ func (o *opener) text(r io.Reader) *bufio.Reader {
 
 // open walks the texts of in.
 func (o *opener) open(ctx context.Context, in input) error {
-	o.in = &meter{ctx: ctx, r: in.r}
+	o.in = &meter{ctx: ctx, o: o, r: in.r}
 	raw := bufio.NewReaderSize(o.in, peekSize)
 	pack := packing(raw)
 	body := raw
@@ -193,7 +209,8 @@ func (o *opener) tar(r io.Reader) error {
 
 // zip walks a zip archive.
 func (o *opener) zip(ctx context.Context, in input) error {
-	z, err := zip.NewReader(in.at, in.size)
+	o.in.at = io.NewSectionReader(in.at, 0, in.size) // an offset outside it is the archive's fault
+	z, err := zip.NewReader(o.in, in.size)
 	if err != nil {
 		return fmt.Errorf("zip: %w", err)
 	}
@@ -225,7 +242,7 @@ func (o *opener) zip(ctx context.Context, in input) error {
 func (o *opener) zipped(f *zip.File) error {
 	r, err := f.Open()
 	if err != nil {
-		return o.refuse(shown(f.Name), err)
+		return o.refuse(shown(f.Name), fmt.Errorf("zip: %w", err))
 	}
 	defer r.Close()
 	return o.member(f.Name, counted{r, o})
@@ -262,19 +279,4 @@ func shown(name string) string {
 		}
 		return r
 	}, name)
-}
-
-// refusable reports whether err is the input's fault, so that it is recorded
-// and the rest goes on.
-func refusable(err error) bool {
-	for _, e := range []error{
-		accord.ErrInvalid, errBomb, errNested, errName, errNotFile, errMany, errPacked, errStream, errEmpty,
-		gzip.ErrHeader, gzip.ErrChecksum, tar.ErrHeader, zip.ErrFormat, zip.ErrAlgorithm, zip.ErrChecksum, io.ErrUnexpectedEOF,
-	} {
-		if errors.Is(err, e) {
-			return true
-		}
-	}
-	var corrupt flate.CorruptInputError
-	return errors.As(err, &corrupt)
 }

@@ -45,10 +45,9 @@ func detect(r *bufio.Reader) (Format, error) {
 // address with port begins with a bracket too.
 func detectJSON(text []byte) (Format, error) {
 	d := jsontext.NewDecoder(bytes.NewReader(text))
-	tok, err := d.ReadToken()
-	if err == nil && tok.Kind() == '[' {
-		tok, err = d.ReadToken()
-		if err == nil && tok.Kind() == '0' {
+	first, err := kindOf(d)
+	if err == nil && first == '[' {
+		if first, err = kindOf(d); err == nil && first == '0' {
 			if k := d.PeekKind(); k != ',' && k != ']' {
 				return List, nil
 			}
@@ -61,28 +60,25 @@ func detectJSON(text []byte) (Format, error) {
 		return "", fmt.Errorf("%w: broken JSON: %w", accord.ErrInvalid, err)
 	}
 	var names []string
-	for tok.Kind() == '{' || len(names) > 0 {
-		if d.PeekKind() == '}' {
-			break
-		}
-		name, err := d.ReadToken()
+	for first == '{' && d.PeekKind() != '}' {
+		tok, err := d.ReadToken()
 		if err != nil {
 			break
 		}
-		names = append(names, name.String())
-		switch name.String() {
+		name := tok.String()
+		names = append(names, name)
+		switch name {
 		case "objects", "spec_version", "pattern":
 			return STIX, nil
 		case "Event", "response", "orgc_id", "Attribute", "Orgc":
 			return MISP, nil
-		case "type", "id":
-			if v, err := d.ReadToken(); err == nil && (v.String() == "bundle" || strings.Contains(v.String(), "--")) {
-				return STIX, nil
-			}
-			continue
 		}
-		if d.SkipValue() != nil {
+		v, err := d.ReadValue() // what is cut off by the end of text ends the search
+		if err != nil {
 			break
+		}
+		if says := string(v); (name == "type" || name == "id") && (says == `"bundle"` || strings.Contains(says, "--")) {
+			return STIX, nil
 		}
 	}
 	for i, n := range names {
@@ -93,4 +89,13 @@ func detectJSON(text []byte) (Format, error) {
 		seen = "none"
 	}
 	return "", fmt.Errorf("%w: JSON, but neither a STIX bundle nor a MISP event (outermost names: %s)", accord.ErrInvalid, seen)
+}
+
+// kindOf reads one token and returns its kind.
+func kindOf(d *jsontext.Decoder) (jsontext.Kind, error) {
+	tok, err := d.ReadToken()
+	if err != nil {
+		return 0, err
+	}
+	return tok.Kind(), nil
 }

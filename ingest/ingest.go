@@ -112,8 +112,8 @@ func (r Report) String() string {
 		r.Objects, r.Files, r.New, r.Updated, r.Same, r.Conflicts, r.Held, r.Refused, r.Losses)
 }
 
-// add adds o to r; details are kept up to keep.
-func (r *Report) add(o Report, keep int) {
+// Add adds o to r; details are kept up to keep.
+func (r *Report) Add(o Report, keep int) {
 	r.Files += o.Files
 	r.Objects += o.Objects
 	r.New += o.New
@@ -189,12 +189,12 @@ func (in *Ingester) Dir(ctx context.Context, dir string, o Options) (Report, err
 		if o.Progress != nil {
 			one.Progress = func(done, total int64, r Report) {
 				sum := all.clone()
-				sum.add(r, in.Limits.orDefault().Refusals)
+				sum.Add(r, in.Limits.orDefault().Refusals)
 				o.Progress(done, total, sum)
 			}
 		}
 		r, err := in.File(ctx, path, one)
-		all.add(r, in.Limits.orDefault().Refusals)
+		all.Add(r, in.Limits.orDefault().Refusals)
 		return err
 	})
 	return all, err

@@ -5,7 +5,6 @@ package ingest
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 
@@ -25,7 +24,7 @@ func (p *parsing) parse(src input) error {
 		lim: p.lim,
 		visit: func(e entry) error {
 			err := p.text(e)
-			if err == nil || !refusable(err) || errors.Is(err, context.Canceled) {
+			if err == nil || !p.refusable(err) {
 				return err
 			}
 			return p.refuse(p.place(e.name, ""), err)
@@ -34,14 +33,30 @@ func (p *parsing) parse(src input) error {
 	}
 	err := p.open.open(p.ctx, src)
 	switch {
-	case err == nil || errors.Is(err, errEnough):
-		err = nil
 	case p.ctx.Err() != nil:
 		return p.ctx.Err()
-	case refusable(err):
+	case p.open.fault != nil:
+		return p.open.fault
+	case errors.Is(err, errEnough):
+		err = nil
+	case err == nil:
+	case p.refusable(err):
 		err = p.refuse(src.name, err)
 	}
 	return cmp.Or(err, p.flush())
+}
+
+// storeError is an error of the store.
+type storeError struct{ error }
+
+func (e storeError) Unwrap() error { return e.error }
+
+// refusable reports whether err is the fault of what the input says, so that it
+// is recorded and the rest goes on: it is not the reading of the input that
+// failed, nor the store, nor is the run over.
+func (p *parsing) refusable(err error) bool {
+	var store storeError
+	return p.open.fault == nil && p.ctx.Err() == nil && !errors.Is(err, errEnough) && !errors.As(err, &store)
 }
 
 // place names something in the file at hand: the entry of an archive, and what in it.
@@ -97,7 +112,7 @@ func (p *parsing) take() error {
 func (p *parsing) stix(e entry) error {
 	for raw, err := range stix.Read(e.r, stix.Limits{Total: p.lim.Entry}) {
 		if err != nil {
-			if !refusable(err) {
+			if !p.refusable(err) {
 				return err
 			}
 			if err := p.refuse(p.place(e.name, ""), err); err != nil {
@@ -133,7 +148,7 @@ func (p *parsing) misp(e entry) error {
 			items, losses, err = event.Items(misp.Options{TLP: p.unmarked()})
 		}
 		if err != nil {
-			if !refusable(err) {
+			if !p.refusable(err) {
 				return err
 			}
 			if err := p.refuse(p.place(e.name, fmt.Sprintf("event %d", n)), err); err != nil {
@@ -158,7 +173,7 @@ func (p *parsing) list(e entry) error {
 	rows := make([]list.Row, 0, p.lim.Batch)
 	for row, err := range list.Read(e.r, list.Limits{}) {
 		if err != nil {
-			if !refusable(err) {
+			if !p.refusable(err) {
 				return err
 			}
 			if err := p.refuse(p.place(e.name, ""), err); err != nil {
@@ -205,7 +220,7 @@ func (p *parsing) indicators(e entry, rows []list.Row) error {
 	}
 	had, err := p.Store.Latest(p.ctx, ids)
 	if err != nil {
-		return err
+		return storeError{err}
 	}
 	for i, item := range items {
 		if old, stored := had[item.ID]; stored {

@@ -127,7 +127,7 @@ func (w *writing) write(ctx context.Context, b *batch) error {
 			w.o.Lost(l.file, l.Loss)
 		}
 	}
-	w.report.add(r, w.lim.Refusals)
+	w.report.Add(r, w.lim.Refusals)
 	w.report.Bytes = b.out
 	if w.o.Progress != nil {
 		w.o.Progress(b.done, w.total, w.report.clone())

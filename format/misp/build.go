@@ -55,7 +55,7 @@ func (c *conversion) add(ob stixObject) error {
 	if err != nil {
 		return err
 	}
-	item, err := stix.Parse(stix.Raw{Bytes: b, Spec: "2.1"}, c.tlp)
+	item, err := stix.Parse(stix.Raw{Bytes: b, Spec: "2.1"}, c.o.TLP)
 	if err != nil {
 		return err
 	}
