@@ -87,6 +87,10 @@ func (c *complaints) take() []string {
 	return l
 }
 
+// paper is the width at which a page is looked at as if printed: A4 at 96 px an
+// inch, less margins.
+const paper = 718
+
 var shots = []struct {
 	name, path string
 	out        bool // looked at signed out
@@ -124,15 +128,18 @@ func TestPagesInABrowser(t *testing.T) {
 	said.listen(t, ctx)
 	for _, lang := range []string{"en", "ar"} {
 		for _, scheme := range []string{"light", "dark"} {
-			for _, width := range []int64{1440, 390} {
+			for _, width := range []int64{1440, 390, paper} {
 				for _, s := range shots {
+					if width == paper && (s.name != "agreement" || scheme == "dark") {
+						continue
+					}
 					name := fmt.Sprintf("%s-%s-%s-%d", s.name, lang, scheme, width)
 					if only := os.Getenv("ACCORD_SHOTS_ONLY"); only != "" && !strings.Contains(name, only) {
 						continue
 					}
 					secret := ""
 					if !s.out {
-						secret = w.session(t, "analyst")
+						secret = w.session(t, "leila.haddad")
 					}
 					url := w.url + s.path
 					if strings.Contains(url, "?") {
@@ -187,14 +194,19 @@ const measuring = `({
 	wider: document.documentElement.scrollWidth,
 	who: [...document.querySelectorAll('body *')].filter(e => {
 		const r = e.getBoundingClientRect()
-		return (r.right > innerWidth + 1 || r.left < -1) && !e.closest('.scroll, pre, .skip, thead, .sr')
+		return (r.right > innerWidth + 1 || r.left < -1) && !e.closest('pre, .skip, thead, .sr, .log .value')
 	}).slice(0, 3).map(e => e.tagName + '.' + e.className + ' ' + e.textContent.trim().slice(0, 40)).join(' | '),
 })`
 
 // dress sets the window's width and the colours the reader prefers.
 func dress(scheme string, width int64) chromedp.Action[chromedp.Void] {
 	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		media := ""
+		if width == paper {
+			media = "print"
+		}
 		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Media:    media,
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
 		})
 		if err != nil {

@@ -111,6 +111,7 @@ func newWorld() (*fakeStore, *fakeNode) {
 	for name, role := range map[string]accord.Role{"reader": accord.RoleReader, "analyst": accord.RoleAnalyst, "director": accord.RoleDirector, "operator": accord.RoleOperator, "probe": accord.RoleSensor} {
 		f.accounts[name] = accord.Account{Name: name, Role: role, Created: ago(900 * time.Hour)}
 	}
+	f.accounts["leila.haddad"] = accord.Account{Name: "leila.haddad", Role: accord.RoleAnalyst, Created: ago(900 * time.Hour)}
 	addMatches(f)
 	addRecords(f)
 	n := &fakeNode{fail: map[string]error{}, agreements: worldAgreements(), explained: []node.Explanation{

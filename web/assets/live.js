@@ -41,13 +41,11 @@ function follow(el) {
     swap(new DOMParser().parseFromString(html, 'text/html').body)
   }
 
-  // Focus and sideways scrolling stay where the reader left them.
+  // Focus stays where the reader left it.
   function swap(fresh) {
     const focusable = () => [...el.querySelectorAll('a, [tabindex]')]
     const at = focusable().indexOf(document.activeElement)
-    const scrolled = [...el.querySelectorAll('.scroll')].map(s => s.scrollLeft)
     el.replaceChildren(...fresh.childNodes)
-    el.querySelectorAll('.scroll').forEach((s, i) => { s.scrollLeft = scrolled[i] ?? 0 })
     if (at >= 0) focusable()[at]?.focus({ preventScroll: true })
   }
 
