@@ -193,24 +193,31 @@ func script(answers ...string) http.Handler {
 // OpenTAXII issue 272 and its kind: a server that leads a client in circles.
 func TestPagingThatDoesNotEndIsRefused(t *testing.T) {
 	const t1, t2 = "2026-01-01T00:00:01.000000Z", "2026-01-01T00:00:02.000000Z"
-	for name, answers := range map[string][]string{
-		"repeated cursor":              {t1 + `|{"more":true,"next":"a","objects":[{"n":#}]}`},
-		"cursors in a circle":          {`|{"more":true,"next":"a","objects":[{"n":1}]}`, `|{"more":true,"next":"b","objects":[{"n":2}]}`, `|{"more":true,"next":"a","objects":[{"n":3}]}`},
-		"endless more of nothing":      {t1 + `|{"more":true,"next":"#"}`},
-		"endless more of the same":     {t1 + `|{"more":true,"next":"#","objects":[{"n":1}]}`},
-		"the clock goes back":          {t2 + `|{"more":true,"next":"a","objects":[{"n":1}]}`, t1 + `|{"objects":[{"n":2}]}`},
-		"no next and no date":          {`|{"more":true,"objects":[{"n":1}]}`},
-		"no next, date not readable":   {`Thu Feb 20 2020|{"more":true,"objects":[{"n":1}]}`},
-		"no next, date stands still":   {t1 + `|{"more":true,"objects":[{"n":1}]}`},
-		"a page over all size":         {`|{"objects":[` + strings.Repeat(`{},`, 10_000) + `{}]}`},
-		"a cursor over all size":       {`|{"more":true,"next":"` + strings.Repeat("a", 5000) + `","objects":[{"n":1}]}`},
-		"fresh objects without an end": {`|{"more":true,"next":"#","objects":[{"n":#}]}`},
+	for name, tt := range map[string]struct {
+		want    string
+		answers []string
+	}{
+		"repeated cursor": {"came before", []string{t1 + `|{"more":true,"next":"a","objects":[{"n":#}]}`}},
+		"cursors in a circle": {"came before", []string{
+			`|{"more":true,"next":"a","objects":[{"n":1}]}`, `|{"more":true,"next":"b","objects":[{"n":2}]}`, `|{"more":true,"next":"a","objects":[{"n":3}]}`,
+		}},
+		"endless more of nothing":  {"without anything new", []string{t1 + `|{"more":true,"next":"#"}`}},
+		"endless more of the same": {"without anything new", []string{t1 + `|{"more":true,"next":"#","objects":[{"n":1}]}`}},
+		"the clock goes back": {"goes back", []string{
+			t2 + `|{"more":true,"next":"a","objects":[{"n":1}]}`, t1 + `|{"objects":[{"n":2}]}`,
+		}},
+		"no next and no date":          {"neither next", []string{`|{"more":true,"objects":[{"n":1}]}`}},
+		"no next, date not readable":   {"neither next", []string{`Thu Feb 20 2020|{"more":true,"objects":[{"n":1}]}`}},
+		"no next, date stands still":   {"more objects were added at", []string{t1 + `|{"more":true,"objects":[{"n":1}]}`}},
+		"a page over all size":         {"a page of 10001", []string{`|{"objects":[` + strings.Repeat(`{},`, 10_000) + `{}]}`}},
+		"a cursor over all size":       {"5000 octets", []string{`|{"more":true,"next":"` + strings.Repeat("a", 5000) + `","objects":[{"n":1}]}`}},
+		"fresh objects without an end": {"more than 30 pages", []string{`|{"more":true,"next":"#","objects":[{"n":#}]}`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := clientOf(t, script(answers...))
+			c := clientOf(t, script(tt.answers...))
 			c.MaxPages = 30
-			if _, err := collect(t, c, taxii.Query{}); !errors.Is(err, taxii.ErrPaging) {
-				t.Errorf("got %v, want ErrPaging", err)
+			if _, err := collect(t, c, taxii.Query{}); !errors.Is(err, taxii.ErrPaging) || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want ErrPaging for %q", err, tt.want)
 			}
 		})
 	}

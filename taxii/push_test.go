@@ -4,7 +4,9 @@ package taxii_test
 
 import (
 	"errors"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,7 +21,8 @@ import (
 // §4.2.1: max_content_length "contains useful information for the client when it
 // POSTs requests to the Add Objects endpoint".
 func TestAddSplitsByTheServersLimit(t *testing.T) {
-	w := newWorld(t, func(c *taxii.Config) { c.Roots[0].MaxContentLength = 2000 })
+	limit := int64(len(envelopeOf(object(1, 1), object(1, 1), object(1, 1))))*2 - 20 // six almost fit
+	w := newWorld(t, func(c *taxii.Config) { c.Roots[0].MaxContentLength = limit })
 	var posts, packed atomic.Int64
 	c := w.client(func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -29,7 +32,14 @@ func TestAddSplitsByTheServersLimit(t *testing.T) {
 					packed.Add(1)
 				}
 			}
-			h.ServeHTTP(rw, r)
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, r)
+			if rec.Code == http.StatusRequestEntityTooLarge {
+				t.Errorf("%d octets were too large", r.ContentLength)
+			}
+			maps.Copy(rw.Header(), rec.Header())
+			rw.WriteHeader(rec.Code)
+			_, _ = rw.Write(rec.Body.Bytes())
 		})
 	})
 	var list [][]byte

@@ -16,6 +16,9 @@ import (
 // connections using TLS version 1.3"; "SHOULD NOT accept any TLS 1.2 connections
 // that use any of the cipher suites that are listed in … RFC7540".
 func TestTLSIsTwelveOrLaterWithoutWeakSuites(t *testing.T) {
+	if got := taxii.TLSConfig().MinVersion; got != tls.VersionTLS12 {
+		t.Errorf("MinVersion %x", got)
+	}
 	ts := httptest.NewUnstartedServer(newWorld(t).srv)
 	ts.TLS = taxii.TLSConfig()
 	ts.StartTLS()
