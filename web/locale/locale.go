@@ -132,7 +132,8 @@ func (l *Locale) Message(key string) (message string, ok bool) {
 
 // Say returns the message of key with its places filled, as HTML: the message
 // and the arguments are escaped, and each argument stands in a <bdi>, so that a
-// name in one direction cannot disturb a sentence in the other. A key without a
+// name in one direction cannot disturb a sentence in the other. An argument that
+// is template.HTML stands as it is and must isolate itself. A key without a
 // message is returned itself.
 func (l *Locale) Say(key string, args ...any) template.HTML {
 	m, ok := l.messages[key]
@@ -140,26 +141,27 @@ func (l *Locale) Say(key string, args ...any) template.HTML {
 		m = key
 	}
 	out := html.EscapeString(m)
-	for i, a := range args {
-		var arg string
-		switch a := a.(type) {
-		case template.HTML:
-			arg = string(a)
-		case int64:
-			arg = l.Number(a)
-		case int:
-			arg = l.Number(int64(a))
-		default:
-			arg = html.EscapeString(fmt.Sprint(a))
-		}
-		args[i] = "<bdi>" + arg + "</bdi>"
-	}
 	// One pass, so that an argument that holds "{1}" is not filled in turn.
 	pairs := make([]string, 0, 2*len(args))
-	for i := range args {
-		pairs = append(pairs, "{"+strconv.Itoa(i)+"}", args[i].(string))
+	for i, a := range args {
+		pairs = append(pairs, "{"+strconv.Itoa(i)+"}", l.argument(a))
 	}
 	return template.HTML(strings.NewReplacer(pairs...).Replace(out)) //nolint:gosec // every part is escaped above
+}
+
+func (l *Locale) argument(a any) string {
+	var text string
+	switch a := a.(type) {
+	case template.HTML:
+		return string(a)
+	case int64:
+		text = l.Number(a)
+	case int:
+		text = l.Number(int64(a))
+	default:
+		text = html.EscapeString(fmt.Sprint(a))
+	}
+	return "<bdi>" + text + "</bdi>"
 }
 
 // Label returns what the word value of a closed vocabulary is called, such as
