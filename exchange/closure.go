@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -51,8 +52,9 @@ type closure struct {
 	open    map[string]bool
 }
 
-// newClosure loads ids, newest versions, and what they refer to.
-func (n *Node) newClosure(ctx context.Context, party string, in []agreement.InForce, ids []string) (*closure, error) {
+// newClosure loads ids, newest versions, and what they refer to. Those in have
+// are not loaded again.
+func (n *Node) newClosure(ctx context.Context, party string, in []agreement.InForce, ids []string, have map[string]accord.Item) (*closure, error) {
 	c := &closure{
 		node: n, party: party, in: in, now: n.now(),
 		items: map[string]accord.Item{}, authors: map[string]bool{},
@@ -69,9 +71,9 @@ func (n *Node) newClosure(ctx context.Context, party string, in []agreement.InFo
 		for _, id := range ids {
 			asked[id] = true
 		}
-		found, err := n.Store.Latest(ctx, ids)
+		found, err := n.latest(ctx, ids, have)
 		if err != nil {
-			return nil, fmt.Errorf("load items: %w", err)
+			return nil, err
 		}
 		var identities, next []string
 		for id, it := range found {
@@ -95,6 +97,28 @@ func (n *Node) newClosure(ctx context.Context, party string, in []agreement.InFo
 		ids = next
 	}
 	return c, nil
+}
+
+// latest loads the newest versions of ids, those in have excepted.
+func (n *Node) latest(ctx context.Context, ids []string, have map[string]accord.Item) (map[string]accord.Item, error) {
+	var missing []string
+	out := make(map[string]accord.Item, len(ids))
+	for _, id := range ids {
+		if it, ok := have[id]; ok {
+			out[id] = it
+		} else {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return out, nil
+	}
+	found, err := n.Store.Latest(ctx, missing)
+	if err != nil {
+		return nil, fmt.Errorf("load items: %w", err)
+	}
+	maps.Copy(out, found)
+	return out, nil
 }
 
 // outcome decides the item id and everything it refers to. An id the store does
@@ -210,7 +234,7 @@ func (n *Node) Explain(ctx context.Context, id string, parties []string) (map[st
 	}
 	decisions, removed := map[string]agreement.Decision{}, map[string][]string{}
 	for _, p := range parties {
-		c, err := n.newClosure(ctx, p, in, []string{id})
+		c, err := n.newClosure(ctx, p, in, []string{id}, nil)
 		if err != nil {
 			return nil, nil, err
 		}

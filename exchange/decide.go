@@ -57,11 +57,15 @@ func (d *Decider) pass(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	to := changes[len(changes)-1].Seq
-	ids, err := d.concerned(ctx, changes)
+	ids, items, err := d.concerned(ctx, changes)
 	if err != nil {
 		return false, err
 	}
-	return true, d.decide(ctx, in, ids, from, to)
+	c, err := d.Node.newClosure(ctx, d.Party, in, ids, items)
+	if err != nil {
+		return false, err
+	}
+	return true, d.decide(ctx, c, ids, from, to)
 }
 
 // sweep starts the feed anew when what is in force with the party has changed:
@@ -106,8 +110,9 @@ func fingerprint(in []agreement.InForce, self, party string, now accord.Stamp) i
 }
 
 // concerned returns the items that changes touch, those that refer to them (a
-// reference removed before may be allowed now), and their authors.
-func (d *Decider) concerned(ctx context.Context, changes []accord.Change) ([]string, error) {
+// reference removed before may be allowed now), and their authors; of the items
+// themselves, the newest versions too.
+func (d *Decider) concerned(ctx context.Context, changes []accord.Change) ([]string, map[string]accord.Item, error) {
 	seen := map[string]bool{}
 	var ids []string
 	add := func(id string) {
@@ -123,27 +128,27 @@ func (d *Decider) concerned(ctx context.Context, changes []accord.Change) ([]str
 	}
 	changed := slices.Clone(ids)
 	if len(changed) == 0 {
-		return nil, nil
+		return nil, nil, nil
 	}
 	referrers, err := d.Node.Store.Referrers(ctx, changed, 10*decideBatch)
 	if err != nil {
-		return nil, fmt.Errorf("load referrers: %w", err)
+		return nil, nil, fmt.Errorf("load referrers: %w", err)
 	}
 	for _, k := range referrers {
 		add(k.ID)
 	}
 	items, err := d.Node.Store.Latest(ctx, changed)
 	if err != nil {
-		return nil, fmt.Errorf("load items: %w", err)
+		return nil, nil, fmt.Errorf("load items: %w", err)
 	}
 	for _, id := range changed {
 		add(items[id].CreatedBy)
 	}
-	return ids, nil
+	return ids, items, nil
 }
 
 // decide commits the decisions on ids and moves the cursor.
-func (d *Decider) decide(ctx context.Context, in []agreement.InForce, ids []string, from, to int64) error {
+func (d *Decider) decide(ctx context.Context, c *closure, ids []string, from, to int64) error {
 	batch := accord.Disclosing{Party: d.Party, Stage: d.stage(), From: from, To: to, At: d.Node.now()}
 	var leaves []accord.Leaf
 	origin := ledger.Origin(d.Node.Self.Name, d.Party)
@@ -154,10 +159,6 @@ func (d *Decider) decide(ctx context.Context, in []agreement.InForce, ids []stri
 		return fmt.Errorf("read ledger head: %w", err)
 	}
 	if len(ids) > 0 {
-		c, err := d.Node.newClosure(ctx, d.Party, in, ids)
-		if err != nil {
-			return err
-		}
 		live, err := d.Node.Store.LiveDisclosures(ctx, d.Party, ids)
 		if err != nil {
 			return fmt.Errorf("load disclosures: %w", err)

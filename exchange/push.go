@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"accord"
 	"accord/ledger"
@@ -24,7 +27,7 @@ type Remote interface {
 }
 
 // pushBatch is how many objects one add request carries.
-const pushBatch = 500
+const pushBatch = 1000
 
 // Pusher delivers this node's log and objects to one party, at once while it is
 // reachable and from where it stopped after a cut.
@@ -33,31 +36,39 @@ type Pusher struct {
 	Party  accord.Party
 	Remote Remote
 
-	peer    accord.Head // the partner's mirror as last known
-	reached bool        // peer is known in this run
+	peer    accord.Head  // the partner's mirror as last known; the announcing side's alone
+	reached bool         // peer is known in this run
+	ready   atomic.Int64 // leaves the partner has cosigned: what is below may be delivered
 }
 
-// Run pushes until ctx ends.
+// Run pushes until ctx ends. The log runs ahead while objects follow.
 func (p *Pusher) Run(ctx context.Context) error {
-	return p.Node.loop(ctx, "push", p.Party.Name, func(ctx context.Context) (bool, error) {
-		state := p.Node.partner(p.Party.Name)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return p.Node.loop(ctx, "announce", p.Party.Name, p.watched(p.announceNext)) })
+	g.Go(func() error { return p.Node.loop(ctx, "deliver", p.Party.Name, p.watched(p.deliver)) })
+	return g.Wait()
+}
+
+// watched keeps the partner's health by how pass goes, and makes the next
+// announcement ask anew where the partner stands after a failure.
+func (p *Pusher) watched(pass func(context.Context) (bool, error)) func(context.Context) (bool, error) {
+	state := p.Node.partner(p.Party.Name)
+	return func(ctx context.Context) (bool, error) {
 		if state.quarantineErr() != nil {
-			return false, nil
+			return false, nil // said when it began
 		}
-		busy, err := p.pass(ctx)
-		if err != nil {
-			p.reached = false
+		busy, err := pass(ctx)
+		if err != nil || busy {
 			state.set(p.Node.Now(), err)
-		} else if busy {
-			state.set(p.Node.Now(), nil)
 		}
 		return busy, err
-	})
+	}
 }
 
 func (p *Pusher) origin() string { return ledger.Origin(p.Node.Self.Name, p.Party.Name) }
 
-func (p *Pusher) pass(ctx context.Context) (bool, error) {
+// announceNext sends the next stretch of the log, if there is one.
+func (p *Pusher) announceNext(ctx context.Context) (bool, error) {
 	if !p.reached {
 		if err := p.greet(ctx); err != nil {
 			return false, err
@@ -67,10 +78,14 @@ func (p *Pusher) pass(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read ledger head: %w", err)
 	}
-	if p.peer.Size < head.Size {
-		return true, p.announce(ctx, head)
+	if p.peer.Size >= head.Size {
+		return false, nil
 	}
-	return p.deliver(ctx)
+	if err := p.announce(ctx, head); err != nil {
+		p.reached = false
+		return false, err
+	}
+	return true, nil
 }
 
 // greet learns how much of the log the partner holds. More than this node has
@@ -99,6 +114,7 @@ func (p *Pusher) greet(ctx context.Context) error {
 	}
 	p.peer = accord.Head{Origin: p.origin(), Size: size, Root: root}
 	p.reached = true
+	p.ready.Store(size)
 	p.Node.partner(p.Party.Name).set(p.Node.Now(), nil)
 	return nil
 }
@@ -138,6 +154,7 @@ func (p *Pusher) announce(ctx context.Context, head accord.Head) error {
 		return err
 	}
 	p.peer = to
+	p.ready.Store(to.Size)
 	return nil
 }
 
@@ -171,7 +188,8 @@ func (p *Pusher) deliver(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("read outbox: %w", err)
 	}
-	if pushed >= p.peer.Size {
+	ready := p.ready.Load()
+	if pushed >= ready {
 		return false, nil
 	}
 	rows, err := p.Node.Store.Disclosures(ctx, p.Party.Name, pushed-1, pushBatch)
@@ -182,11 +200,11 @@ func (p *Pusher) deliver(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	to := p.peer.Size
+	to := ready
 	var objects [][]byte
 	now := p.Node.now()
 	for i, d := range rows {
-		if d.Index >= p.peer.Size {
+		if d.Index >= ready {
 			break
 		}
 		if d.Retracted == 0 && d.Receipted == 0 {

@@ -91,7 +91,7 @@ func (c *demoCmd) Run(e *env) (err error) {
 		{"IL retracts it", d.retract},
 		{"Both ledgers verify", d.verify},
 	} {
-		fmt.Fprintf(d.say, "\n\x1b[1m%s\x1b[0m\n", step.title)
+		fmt.Fprintf(d.say, "\n%s\n", d.bold(step.title))
 		if err := step.run(e.ctx); err != nil {
 			if e.ctx.Err() != nil {
 				return fmt.Errorf("interrupted")
@@ -270,13 +270,13 @@ func (d *demo) exchange(ctx context.Context) error {
 		if ma, err = d.ma.situation(ctx); err != nil {
 			return false, err
 		}
-		fmt.Fprintf(d.say, "\r\x1b[K  decided %d of %d changes · given %d · receipted %d · withheld %d · MA blocks %d",
+		d.live("decided %d of %d changes · given %d · receipted %d · withheld %d · MA blocks %d",
 			il.Stages["decide:"+d.ma.name], il.Counts.Seq, il.Counts.Disclosed[d.ma.name], il.Counts.Receipted[d.ma.name],
 			il.Counts.Withheld[d.ma.name], sumOf(ma.Counts.Protections))
 		return il.Stages["decide:"+d.ma.name] == il.Counts.Seq && il.Counts.Receipted[d.ma.name] == il.Counts.Disclosed[d.ma.name] &&
 			ma.Stages["protect"] == ma.Counts.Seq, nil
 	})
-	fmt.Fprintln(d.say)
+	d.live("")
 	if err != nil {
 		return err
 	}
@@ -284,6 +284,23 @@ func (d *demo) exchange(ctx context.Context) error {
 	d.result.Items = il.Counts.Items
 	d.result.Articles, err = d.articles(ctx)
 	return err
+}
+
+func (d *demo) bold(s string) string {
+	if isTerminal(d.say) {
+		return "\x1b[1m" + s + "\x1b[0m"
+	}
+	return s
+}
+
+// live rewrites one line on a terminal; elsewhere it says nothing.
+func (d *demo) live(format string, args ...any) {
+	if isTerminal(d.say) {
+		fmt.Fprintf(d.say, "\r\x1b[K  "+format, args...)
+	}
+	if format == "" && isTerminal(d.say) {
+		fmt.Fprintln(d.say)
+	}
 }
 
 // articles prints what each article decided.
@@ -314,7 +331,7 @@ func (d *demo) articles(ctx context.Context) (map[string]int64, error) {
 // table prints the closing table.
 func (d *demo) table() {
 	r := d.result
-	fmt.Fprintf(d.say, "\n\x1b[1mThe record\x1b[0m (%s data, resolver: %s)\n", r.Data, r.Resolver)
+	fmt.Fprintf(d.say, "\n%s (%s data, resolver: %s)\n", d.bold("The record"), r.Data, r.Resolver)
 	for _, row := range []struct {
 		what string
 		n    int64

@@ -55,7 +55,9 @@ func findData(c *demoCmd, dir string) (demoData, error) {
 	}
 	root := c.Data
 	if root == "" {
-		root = filepath.Join("..", "shared", "data")
+		if root, err = filepath.Abs(filepath.Join("..", "shared", "data")); err != nil {
+			return demoData{}, err
+		}
 	}
 	for _, part := range realParts {
 		if _, err := os.Stat(filepath.Join(root, part)); err != nil {

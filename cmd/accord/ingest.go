@@ -99,13 +99,16 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, name string) *progress {
+	return &progress{w: w, name: name, live: isTerminal(w), begun: now()}
+}
+
+func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
-	live := false
-	if ok {
-		info, err := f.Stat()
-		live = err == nil && info.Mode()&os.ModeCharDevice != 0
+	if !ok {
+		return false
 	}
-	return &progress{w: w, name: name, live: live || os.Getenv("ACCORD_PROGRESS") == "always", begun: now()}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (p *progress) show(done, size, objects int64) {
