@@ -11,7 +11,7 @@
 // of http matches the same of https and the reverse; one without a scheme
 // matches any. An indicator speaks only of what was seen
 // from its ValidFrom until before its ValidUntil. Results are exact: a hash only
-// says where to look.
+// says where to look; but of one value at most 1,000 indicators speak.
 //
 // Instants are microseconds, UTC; sizes are bytes. [ReadIndex] and
 // [DecodeReport] read bytes from outside and refuse, with accord.ErrInvalid,

@@ -196,6 +196,11 @@ func otherScheme(scheme []byte) string {
 	return ""
 }
 
+// maxPerValue is how many indicators of one value a lookup gives, those held
+// longest: a partner that sends one name a million times must not make each
+// record that shows it a million matches.
+const maxPerValue = 1000
+
 // probe appends the hits of one key, by id, and reports whether there are any.
 func (f *finder) probe(k kind, key []byte) bool {
 	ix := f.ix
@@ -205,6 +210,9 @@ func (f *finder) probe(k kind, key []byte) bool {
 		s := ix.segs[n]
 		run := s.run(hash)
 		for i := range run {
+			if len(f.hits)-first >= maxPerValue {
+				break
+			}
 			e := &run[i]
 			if ix.same(s, e, k, key) && !ix.replaced(n, e.id) {
 				f.hits = append(f.hits, hit{seg: s, e: e, k: k, key: key})

@@ -85,6 +85,10 @@ func (s *segment) run(hash uint32) []entry {
 	}
 	d := hash >> s.shift
 	lo, hi := s.dir[d], s.dir[d+1]
+	if hi-lo > 64 { // one value of very many indicators
+		at, _ := slices.BinarySearchFunc(s.entries[lo:hi], hash, func(e entry, h uint32) int { return cmp.Compare(e.hash, h) })
+		lo += uint32(at)
+	}
 	for lo < hi && s.entries[lo].hash < hash {
 		lo++
 	}

@@ -230,7 +230,9 @@ func (f *feed) put(c accord.SoughtChange) {
 func TestKeeperFollowsTheFeedThroughFailures(t *testing.T) {
 	f := &feed{}
 	for i := range 25_000 {
-		f.put(one(i, name(fmt.Sprintf("n%d.example", i)), accord.TLPClear))
+		c := one(i, name(fmt.Sprintf("n%d.example", i)), accord.TLPClear)
+		c.Seq = int64(i + 1)
+		f.list, f.last = append(f.list, c), c.Seq
 	}
 	k := match.NewKeeper(f, match.NewSalt(), time.Hour, slog.New(slog.DiscardHandler))
 	if err := k.Export(context.Background(), &bytes.Buffer{}, 0, "", nil); !errors.Is(err, accord.ErrConflict) {
@@ -347,6 +349,25 @@ func TestReportIsReadStrictly(t *testing.T) {
 	secret := match.NewIndex(match.NewSalt()).Apply([]accord.SoughtChange{one(1, name("bad.example"), accord.TLPRed)})
 	if ms, _ := rep.Confirm(secret, "clinic", nil); len(ms) != 0 {
 		t.Error("a sensor learns by guessing what it was not given")
+	}
+}
+
+func TestValueOfVeryManyIndicatorsDoesNotFloodOrSlowOthers(t *testing.T) {
+	var many []accord.SoughtChange
+	for i := range 50_000 {
+		many = append(many, one(i, name("shared.example"), accord.TLPClear))
+	}
+	for i := range 1000 {
+		many = append(many, one(50_000+i, name(fmt.Sprintf("n%d.example", i)), accord.TLPClear))
+	}
+	ix := match.NewIndex(match.NewSalt()).Apply(many)
+	if n := len(found(ix, name("shared.example"))); n != 1000 {
+		t.Errorf("%d indicators speak of one value, want 1000", n)
+	}
+	for i := range 1000 {
+		if n := len(found(ix, name(fmt.Sprintf("n%d.example", i)))); n != 1 {
+			t.Fatalf("n%d: found %d times", i, n)
+		}
 	}
 }
 
