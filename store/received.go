@@ -181,11 +181,12 @@ func (t *tx) received(ctx context.Context, party string, index int64) (x accord.
 	if err != nil {
 		return x, false, err
 	}
-	return x, found, all(rows, func(r *sql.Rows) (err error) {
+	err = all(rows, func(r *sql.Rows) (err error) {
 		found = true
 		x, _, err = scanReceived(r)
 		return err
 	})
+	return x, found, err
 }
 
 // PendingReceived returns, for each of these sent keys, party's announcements
@@ -257,7 +258,9 @@ func (d *DB) Receive(ctx context.Context, g accord.Receiving) error {
 // consumed first, 0 for none.
 func (d *DB) Unconfirmed(ctx context.Context, party string, limit int) (out []accord.Received, changes map[int64]int64, err error) {
 	changes = map[int64]int64{}
-	rows, err := d.query(ctx, "SELECT "+receivedColumns+" FROM received WHERE party = $1 AND retracted > 0 AND confirmed = 0 ORDER BY idx LIMIT $2", party, limit)
+	// Party is hidden from the planner, which would walk the party's whole record
+	// rather than the few rows of the partial index.
+	rows, err := d.query(ctx, "SELECT "+receivedColumns+" FROM received WHERE confirmed = 0 AND retracted > 0 AND party || '' = $1 ORDER BY party, idx LIMIT $2", party, limit)
 	if err == nil {
 		err = all(rows, func(r *sql.Rows) error {
 			x, change, err := scanReceived(r)

@@ -169,7 +169,7 @@ CREATE TABLE received (
   PRIMARY KEY (party, idx)
 ) {clustered};
 CREATE INDEX received_item ON received (item_id, party, idx);
-CREATE INDEX received_unconfirmed ON received (party, idx) WHERE retracted > 0 AND confirmed = 0;
+CREATE INDEX received_unconfirmed ON received (confirmed, party, idx) WHERE retracted > 0;
 
 CREATE TABLE pushed (
   party {text} PRIMARY KEY,
