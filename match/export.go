@@ -298,9 +298,8 @@ func (k *Keeper) Export(ctx context.Context, w io.Writer, since int64, generatio
 		}
 		after = changes[len(changes)-1].Seq
 	}
-	to := ix.seq
-	if len(all) > 0 {
-		to = max(to, all[len(all)-1].Seq)
+	for len(all) > 0 && all[len(all)-1].Seq > ix.seq {
+		all = all[:len(all)-1] // what this index does not know yet it could not confirm
 	}
-	return WriteDelta(w, ix, since, to, all, allow)
+	return WriteDelta(w, ix, since, ix.seq, all, allow)
 }

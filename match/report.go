@@ -139,7 +139,8 @@ func (m *ReportMatch) wrong() string {
 // Confirm returns the matches of a report that ix bears out: what was seen does
 // meet the indicator and value named, which is sought here and was let out to
 // sensors. They have the sensor's name, and name and origin of the indicator.
-// Unknown counts the others: withdrawn since, or made up. Allow is the rule
+// Unknown counts the others: withdrawn since, or made up. Ask only an index that
+// has been loaded (Keeper.Ready): an empty one bears nothing out. Allow is the rule
 // sensors' indexes were made by, Exportable when nil.
 func (r *Report) Confirm(ix *Index, sensor string, allow func(accord.Sought) bool) (ms []accord.Match, unknown int) {
 	if allow == nil {

@@ -109,7 +109,11 @@ func (s *Sensor) Close() error {
 }
 
 // Status returns the counts. Call it after Run has returned.
-func (s *Sensor) Status() Status { return s.status }
+func (s *Sensor) Status() Status {
+	st := s.status
+	st.Spooled, _ = s.state.spoolSize()
+	return st
+}
 
 // Run works until ctx ends, then returns nil; with Once, until all there is has
 // been read and reported.
