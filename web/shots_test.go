@@ -268,3 +268,83 @@ func TestTheSituationPageRefreshesItself(t *testing.T) {
 		t.Errorf("note = %q", note)
 	}
 }
+
+// TestTheDoorWorksInABrowser signs in by a link, as followed from elsewhere, and
+// verifies a log: both post forms under the policy and the Strict cookie.
+func TestTheDoorWorksInABrowser(t *testing.T) {
+	ctx := browser(t)
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	w := start(t)
+	var said complaints
+	said.listen(t, ctx)
+	path, err := NewTicket(t.Context(), w.store, "leila.haddad", time.Minute, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "text/html")
+		fmt.Fprintf(rw, `<a href="%s">sign in</a><a id="item" href="%s">an item</a>`, w.url+path, w.url+"/items/"+botnet)
+	}))
+	defer elsewhere.Close()
+	// Another host name makes it another site.
+	mail := strings.Replace(elsewhere.URL, "127.0.0.1", "localhost", 1)
+	heading := func(want string) {
+		t.Helper()
+		await(t, ctx, fmt.Sprintf(`document.querySelector('h1')?.textContent === %q`, want))
+	}
+	click := func(selector string) {
+		t.Helper()
+		// Later, so that the answer comes before the click ends the document.
+		await(t, ctx, fmt.Sprintf(`(e => e !== null && setTimeout(() => e.click(), 50) > 0)(document.querySelector(%q))`, selector))
+	}
+	if err := chromedp.Do(ctx, cookie(w.url, ""), dress("light", 1440), chromedp.Navigate(mail)); err != nil {
+		t.Fatal(err)
+	}
+	click("a")
+	heading("Sign in")
+	click("button.primary")
+	heading("Situation")
+
+	if err := chromedp.Do(ctx, chromedp.Navigate(mail)); err != nil {
+		t.Fatal(err)
+	}
+	click("#item")
+	heading("Loader beacon, second stage")
+
+	if err := chromedp.Do(ctx, chromedp.Navigate(w.url+"/ledger")); err != nil {
+		t.Fatal(err)
+	}
+	click(".logbook:last-of-type button")
+	await(t, ctx, `document.querySelector('.report.failed') !== null`)
+	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if dir := os.Getenv("ACCORD_SHOTS"); dir != "" {
+		if err := os.WriteFile(filepath.Join(dir, "ledger-verified.png"), picture, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	click(".who button")
+	heading("Sign in")
+	for _, c := range said.take() {
+		t.Error(c)
+	}
+}
+
+// await tries an expression until it holds, over navigations that end the
+// document it was tried in.
+func await(t *testing.T, ctx context.Context, expression string) {
+	t.Helper()
+	for {
+		ok, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if err == nil && ok {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("%s never holds: %v", expression, err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
