@@ -32,6 +32,18 @@ type version struct {
 	kind    accord.ChangeKind // change to append; empty for none
 }
 
+// fitted returns it with texts that both engines can hold.
+func fitted(it accord.Item) accord.Item {
+	it.Name = fit(it.Name)
+	for i, o := range it.Observables {
+		if !isFit(o.Value) {
+			it.Observables = slices.Clone(it.Observables)
+			it.Observables[i].Value = fit(o.Value)
+		}
+	}
+	return it
+}
+
 // load starts an edit of the items with these ids.
 func (t *tx) load(ctx context.Context, ids []string, at accord.Stamp) (*edit, error) {
 	e := &edit{t: t, at: at, byID: make(map[string][]*version, len(ids))}
@@ -73,6 +85,7 @@ func (e *edit) touch(v *version, kind accord.ChangeKind) {
 
 // add stores a version that is not there yet, beside the older ones.
 func (e *edit) add(it accord.Item) {
+	it = fitted(it)
 	v := &version{row: row{Item: it, latest: true, lname: searchName(&it)}}
 	v.Added, v.Withdrawn = e.at, 0
 	for _, old := range e.byID[it.ID] {
@@ -92,6 +105,7 @@ func (e *edit) replace(v *version, it accord.Item) {
 	if !bytes.Equal(v.Bytes, it.Bytes) {
 		e.keep = append(e.keep, v)
 	}
+	it = fitted(it)
 	if it.Held == "" {
 		it.Held = v.Held
 	}

@@ -17,6 +17,12 @@ func scanHead(r *sql.Rows) (h accord.Head, err error) {
 	var root []byte
 	err = r.Scan(&h.Origin, &h.Size, &root, &h.Checkpoint, &h.Cosigned, &h.Cosigner)
 	copy(h.Root[:], root)
+	if len(h.Checkpoint) == 0 {
+		h.Checkpoint = nil
+	}
+	if len(h.Cosigner) == 0 {
+		h.Cosigner = nil
+	}
 	return h, err
 }
 
@@ -35,10 +41,11 @@ func head(ctx context.Context, q querier, origin string) (accord.Head, error) {
 	if err != nil {
 		return h, err
 	}
-	return h, all(rows, func(r *sql.Rows) (err error) {
+	err = all(rows, func(r *sql.Rows) (err error) {
 		h, err = scanHead(r)
 		return err
 	})
+	return h, err
 }
 
 // Heads returns where every log stands, by origin.

@@ -25,6 +25,7 @@ const searchSpan = 4000
 // whose name or observable value begins with it, in the order of these texts; an
 // id selects that item whatever its state.
 func (d *DB) Search(ctx context.Context, q accord.Query) (out []accord.Item, next string, err error) {
+	q.Text = fit(q.Text)
 	switch {
 	case strings.Contains(q.Text, "--"):
 		out, err = d.searchID(ctx, q)
@@ -244,12 +245,13 @@ func (d *DB) findText(ctx context.Context, query, prefix string, after found, li
 	if err != nil {
 		return nil, err
 	}
-	return out, all(rows, func(r *sql.Rows) error {
+	err = all(rows, func(r *sql.Rows) error {
 		var f found
 		err := r.Scan(&f.Text, &f.N)
 		out = append(out, f)
 		return err
 	})
+	return out, err
 }
 
 func (d *DB) byNumber(ctx context.Context, page []found) (map[int64]row, error) {

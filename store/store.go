@@ -52,10 +52,16 @@ type DB struct {
 	conn   *sql.Conn
 	writes statements
 	turn   chan struct{}
+	ended  chan struct{} // closed with the store
+
+	closing sync.Once
+	closed  error
 
 	// traced is told every statement before it runs; tests explain them.
 	traced func(query string, args []any)
 }
+
+var errClosed = errors.New("the store is closed")
 
 type dialect string
 
@@ -77,7 +83,7 @@ const (
 // or "postgres://…", and brings its tables up to date. A database that a newer
 // program has already changed is refused.
 func Open(ctx context.Context, rawURL string, log *slog.Logger) (*DB, error) {
-	d := &DB{log: log}
+	d := &DB{log: log, ended: make(chan struct{})}
 	var err error
 	if path, ok := strings.CutPrefix(rawURL, "sqlite:"); ok {
 		err = d.openSQLite(ctx, path)
@@ -144,11 +150,17 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	return d.migrate(ctx, d.pool)
 }
 
-// Close ends the store. Calls still running fail.
+// Close ends the store once the write under way is done. Calls after it fail.
 func (d *DB) Close() error {
+	d.closing.Do(func() { d.closed = d.close() })
+	return d.closed
+}
+
+func (d *DB) close() error {
 	var errs []error
+	close(d.ended)
 	if d.conn != nil {
-		d.turn <- struct{}{} // the last writer finishes; none starts
+		d.turn <- struct{}{} // and no writer gets a turn any more
 		errs = append(errs, d.writes.close(), d.conn.Close())
 	}
 	errs = append(errs, d.reads.close())

@@ -111,6 +111,8 @@ func (t *tx) begin(ctx context.Context) (commit, rollback func() error, err erro
 	}
 	select {
 	case d.turn <- struct{}{}:
+	case <-d.ended:
+		return nil, nil, errClosed
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
@@ -304,15 +306,25 @@ func verb(query string) string {
 	return strings.Join(words[:min(3, len(words))], " ")
 }
 
-// clean replaces what PostgreSQL's text cannot hold: NUL and bytes that are not
-// UTF-8. Both engines then keep, and find, the same text.
+// clean makes the texts among args fit.
 func clean(args []any) {
 	for i, a := range args {
-		if s, ok := a.(string); ok && (strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s)) {
-			args[i] = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+		if s, ok := a.(string); ok && !isFit(s) {
+			args[i] = fit(s)
 		}
 	}
 }
+
+// fit replaces what PostgreSQL's text cannot hold: NUL and bytes that are not
+// UTF-8. Both engines then keep, and find, the same text.
+func fit(s string) string {
+	if isFit(s) {
+		return s
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}
+
+func isFit(s string) bool { return strings.IndexByte(s, 0) < 0 && utf8.ValidString(s) }
 
 // bulk is an INSERT of many rows at once.
 type bulk struct {

@@ -126,7 +126,7 @@ func (d *DB) journal(ctx context.Context, query string, args ...any) (out []acco
 	if err != nil {
 		return nil, err
 	}
-	return out, all(rows, func(r *sql.Rows) error {
+	err = all(rows, func(r *sql.Rows) error {
 		var c accord.ZoneChange
 		var long string
 		err := r.Scan(&c.Serial, &c.Kind, &c.Value, &long, &c.Add)
@@ -136,6 +136,7 @@ func (d *DB) journal(ctx context.Context, query string, args ...any) (out []acco
 		out = append(out, c)
 		return err
 	})
+	return out, err
 }
 
 // TrimJournal removes the oldest serials of a zone's journal so that at most keep
@@ -217,11 +218,12 @@ func (d *DB) placed(ctx context.Context, query string, args ...any) (out []place
 	if err != nil {
 		return nil, err
 	}
-	return out, all(rows, func(r *sql.Rows) error {
+	err = all(rows, func(r *sql.Rows) error {
 		p, n, err := scanProtection(r)
 		out = append(out, placed{p, n})
 		return err
 	})
+	return out, err
 }
 
 func zonesOf(q accord.ProtectionQuery) []string {

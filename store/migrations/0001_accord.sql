@@ -239,7 +239,7 @@ CREATE TABLE protection (
 CREATE INDEX protection_item ON protection (item, n);
 CREATE INDEX protection_expires ON protection (expires);
 CREATE INDEX protection_new ON protection (zone, n);
-CREATE INDEX protection_hot ON protection (added) WHERE zone = 'hot';
+CREATE INDEX protection_hot ON protection (zone, added) WHERE zone = 'hot';
 
 CREATE TABLE zone (
   name    {text} PRIMARY KEY,
