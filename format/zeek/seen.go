@@ -3,7 +3,7 @@
 package zeek
 
 import (
-	"net"
+	"bytes"
 	"strconv"
 
 	"accord"
@@ -14,7 +14,11 @@ import (
 func (v *Value) String() string {
 	switch {
 	case v.Kind == accord.KindAddrPort:
-		return net.JoinHostPort(string(v.Text), strconv.Itoa(int(v.Port)))
+		port := ":" + strconv.Itoa(int(v.Port))
+		if bytes.IndexByte(v.Text, ':') >= 0 { // an IPv6 address
+			return "[" + string(v.Text) + "]" + port
+		}
+		return string(v.Text) + port
 	case v.Kind == accord.KindURL && v.Rest != nil:
 		return "http://" + string(v.Text) + string(v.Rest)
 	}
