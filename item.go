@@ -61,6 +61,9 @@ type Origin struct {
 	Onward    Onward
 	Actions   Action // most that may be done with it
 	Retain    Stamp  // must be deleted at this instant; 0 = no limit
+	// TLP is what its giver holds it to be: an object need not be marked to be
+	// restricted. The receiver takes the stricter of this and the object's own.
+	TLP TLP
 }
 
 // Own reports whether the item is the node's own intelligence.

@@ -94,8 +94,13 @@ func checkWords(r *Article) error {
 		key   string
 		words []string
 	}{
-		{"types", r.Types}, {"labels", r.Labels}, {"without_labels", r.WithoutLabels}, {"sectors", r.Sectors},
-		{"sources", r.Sources}, {"redact", r.Redact}, {"pillar", []string{r.Pillar}},
+		{"types", r.Types},
+		{"labels", r.Labels},
+		{"without_labels", r.WithoutLabels},
+		{"sectors", r.Sectors},
+		{"sources", r.Sources},
+		{"redact", r.Redact},
+		{"pillar", []string{r.Pillar}},
 	} {
 		for _, w := range list.words {
 			if w == "" && list.key != "pillar" || len(w) > 250 || w != strings.TrimSpace(w) {

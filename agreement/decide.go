@@ -194,7 +194,7 @@ func (s *scan) grant(author bool, from string) Decision {
 		Pseudonymise: s.pseudonymise && s.item.Type == "identity" && !author && s.item.Class != "class",
 		Terms: accord.Origin{
 			Party: from, Agreement: s.leadOf.ID, Version: s.leadOf.Version, Article: s.lead.Number,
-			Onward: onward, Actions: actions, Retain: retain,
+			Onward: onward, Actions: actions, Retain: retain, TLP: s.item.TLP,
 		},
 		Attribution: s.attribution, AcknowledgeWithin: time.Duration(s.acknowledge),
 		ConfirmRetractionWithin: time.Duration(s.confirm),

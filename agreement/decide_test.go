@@ -64,9 +64,13 @@ const day = accord.Stamp(24 * time.Hour / time.Microsecond)
 // lattice is every item of a small world.
 func lattice(yield func(accord.Item, bool) bool) {
 	obs := [][]accord.Observable{nil, {{Kind: accord.KindDomain}}, {{Kind: accord.KindDomain}, {Kind: accord.KindEmail}}, {{Kind: "other"}}}
-	origins := []accord.Origin{{}, {Party: "cert.fi.example", Onward: accord.OnwardParties, Actions: accord.ActContact, Retain: noon + 10*day},
+	origins := []accord.Origin{
+		{},
+		{Party: "cert.fi.example", Onward: accord.OnwardParties, Actions: accord.ActContact, Retain: noon + 10*day},
 		{Party: "cert.fi.example", Onward: accord.OnwardParties, Actions: accord.ActExternalDirect, Retain: noon},
-		{Party: "cert.fi.example", Onward: accord.OnwardInstitutions}, {Party: "cert.ee.example", Onward: accord.OnwardParties, Actions: accord.ActInternal}}
+		{Party: "cert.fi.example", Onward: accord.OnwardInstitutions},
+		{Party: "cert.ee.example", Onward: accord.OnwardParties, Actions: accord.ActInternal},
+	}
 	for _, typ := range []string{"indicator", "identity", "x-other"} {
 		for tlp := accord.TLPClear; tlp <= accord.TLPRed; tlp++ {
 			for pap := accord.PAPClear; pap <= accord.PAPRed; pap++ {
@@ -75,8 +79,10 @@ func lattice(yield func(accord.Item, bool) bool) {
 						for i, ob := range obs {
 							for j, or := range origins {
 								for _, version := range []accord.Stamp{0, noon - 90*day, noon - 90*day - 1} {
-									item := accord.Item{Type: typ, TLP: tlp, PAP: pap, Confidence: conf, Labels: labels, Observables: ob,
-										Origin: or, Source: []string{"feed", "own"}[i%2], Class: []string{"class", "individual"}[j%2]}
+									item := accord.Item{
+										Type: typ, TLP: tlp, PAP: pap, Confidence: conf, Labels: labels, Observables: ob,
+										Origin: or, Source: []string{"feed", "own"}[i%2], Class: []string{"class", "individual"}[j%2],
+									}
 									item.Version = version
 									if i == 3 {
 										item.Sectors = []string{"energy"}
@@ -113,10 +119,12 @@ func TestDecideAgreesWithAPlainReadingOnEveryItemOfASmallWorld(t *testing.T) {
 		"two agreements": {
 			inForce(t, "b", two, grant("1", anyone+"types = [\"indicator\"]\nmax_tlp = \"red\"\nonward = \"parties\"\nretain = \"9d\"")),
 			inForce(t, "a", []node{no, ee, lv}, grant("7", anyone+"types = [\"*\"]\nmax_tlp = \"green\"\nactions = \"contact-for-instruction\""), exclusion("8", "from = [\"cert.ee.example\"]\nto = [\"any\"]\ntypes = [\"*\"]\nabove_tlp = \"clear\"")),
-			inForce(t, "c", []node{no, lv}, exclusion("1", anyone+"types = [\"*\"]"))},
+			inForce(t, "c", []node{no, lv}, exclusion("1", anyone+"types = [\"*\"]")),
+		},
 		"suspended": {
 			{Agreement: inForce(t, "a", two, grant("1", anyone+"types = [\"*\"]\nmax_tlp = \"red\""), exclusion("2", anyone+"types = [\"*\"]\nlabels = [\"internal-only\"]")).Agreement, Suspended: map[string]bool{ee.Name: true}},
-			inForce(t, "b", two, grant("1", anyone+"types = [\"indicator\"]\nmax_tlp = \"green\""))},
+			inForce(t, "b", two, grant("1", anyone+"types = [\"indicator\"]\nmax_tlp = \"green\"")),
+		},
 		"nothing": nil,
 	}
 	n := 0
@@ -169,9 +177,11 @@ func drawItem(t *rapid.T) accord.Item {
 	}
 	item.Version = noon + accord.Stamp(rapid.Int64Range(-100, 100).Draw(t, "age"))*day
 	if rapid.Bool().Draw(t, "tainted") {
-		item.Origin = accord.Origin{Party: rapid.SampledFrom([]string{"cert.ee.example", "cert.fi.example"}).Draw(t, "giver"),
+		item.Origin = accord.Origin{
+			Party:  rapid.SampledFrom([]string{"cert.ee.example", "cert.fi.example"}).Draw(t, "giver"),
 			Onward: accord.Onward(rapid.IntRange(0, 2).Draw(t, "onward")), Actions: accord.Action(rapid.IntRange(0, 4).Draw(t, "actions")),
-			Retain: rapid.SampledFrom([]accord.Stamp{0, noon - 1, noon, noon + day}).Draw(t, "retain")}
+			Retain: rapid.SampledFrom([]accord.Stamp{0, noon - 1, noon, noon + day}).Draw(t, "retain"),
+		}
 	}
 	return item
 }

@@ -316,8 +316,10 @@ func TestANewerVersionTakesThePlaceOfTheOlderForGood(t *testing.T) {
 
 func TestAStoredAgreementIsReadWithItsSuspensions(t *testing.T) {
 	no, ee, _ := trio(t)
-	rec := accord.AgreementRecord{ID: "no-ee", Version: 1, Note: signed(t, draftOf(t, no, ee), no, ee),
-		Suspensions: []accord.Suspension{{Party: ee.Name, At: 1}, {Party: no.Name, At: 1, Lifted: 2}}}
+	rec := accord.AgreementRecord{
+		ID: "no-ee", Version: 1, Note: signed(t, draftOf(t, no, ee), no, ee),
+		Suspensions: []accord.Suspension{{Party: ee.Name, At: 1}, {Party: no.Name, At: 1, Lifted: 2}},
+	}
 	in, err := agreement.FromRecord(rec, parties(no, ee), at(t, "2026-06-01T00:00:00Z"))
 	if err != nil {
 		t.Fatal(err)

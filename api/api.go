@@ -8,14 +8,23 @@
 // 9457 problems. Bodies are bounded before they are read; JSON is strict
 // (duplicate names refused, RFC 7493). Instants are RFC 3339 with microseconds.
 //
+// What a route does not know, a query parameter included, is refused: a mistyped
+// filter must not read as no filter.
+//
 // Callers prove who they are by a bearer token (RFC 6750) or, partners, by the
 // TLS client key that is pinned for them. An [API] is safe for concurrent use.
 package api
 
 import (
 	"context"
+	_ "embed"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"accord"
@@ -78,6 +87,7 @@ type access struct {
 type route struct {
 	method, pattern string
 	who             access
+	query           string // names of the query parameters it takes
 	handle          func(http.ResponseWriter, *http.Request, caller) error
 }
 
@@ -91,18 +101,19 @@ var (
 // routes is the whole interface on one screen.
 func (a *API) routes() []route {
 	return []route{
-		{"GET", "/api/v1/health", anyone, a.health},
-		{"GET", "/api/v1/situation", readers, a.situation},
-		{"GET", "/api/v1/decisions", readers, a.decisions},
-		{"GET", "/api/v1/items", readers, a.items},
-		{"GET", "/api/v1/items/{id}", readers, a.item},
-		{"GET", "/api/v1/matches", readers, a.matches},
-		{"GET", "/api/v1/protections", readers, a.protections},
-		{"GET", "/api/v1/sensor/index", sensors, a.sensorIndex},
-		{"POST", "/api/v1/sensor/matches", sensors, a.sensorMatches},
-		{"GET", "/metrics", readers, a.metrics},
-		{"GET", exchange.LogPath, partners, a.logSize},
-		{"POST", exchange.LogPath, partners, a.logAnnounce},
+		{"GET", "/api/v1/health", anyone, "", a.health},
+		{"GET", "/api/v1/openapi.yaml", anyone, "", a.description},
+		{"GET", "/api/v1/situation", readers, "", a.situation},
+		{"GET", "/api/v1/decisions", readers, "party", a.decisions},
+		{"GET", "/api/v1/items", readers, "text type tlp source party state after limit", a.items},
+		{"GET", "/api/v1/items/{id}", readers, "", a.item},
+		{"GET", "/api/v1/matches", readers, "text indicator after limit", a.matches},
+		{"GET", "/api/v1/protections", readers, "text zone item after limit", a.protections},
+		{"GET", "/api/v1/sensor/index", sensors, "since generation wait", a.sensorIndex},
+		{"POST", "/api/v1/sensor/matches", sensors, "", a.sensorMatches},
+		{"GET", "/metrics", readers, "", a.metrics},
+		{"GET", exchange.LogPath, partners, "origin", a.logSize},
+		{"POST", exchange.LogPath, partners, "", a.logAnnounce},
 	}
 }
 
@@ -116,12 +127,40 @@ func New(c Config) *API {
 }
 
 // ServeHTTP implements http.Handler.
-func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) { a.mux.ServeHTTP(w, r) }
+func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if _, pattern := a.mux.Handler(r); pattern == "" {
+		a.unrouted(w, r)
+		return
+	}
+	a.mux.ServeHTTP(w, r)
+}
+
+// unrouted answers what no route takes: 404, or 405 with the methods that one does.
+func (a *API) unrouted(w http.ResponseWriter, r *http.Request) {
+	var allow []string
+	for _, rt := range a.routes() {
+		probe := r.Clone(r.Context())
+		probe.Method = rt.method
+		if _, pattern := a.mux.Handler(probe); pattern == rt.method+" "+rt.pattern {
+			allow = append(allow, rt.method)
+		}
+	}
+	if len(allow) > 0 {
+		w.Header().Set("Allow", strings.Join(allow, ", "))
+		a.problem(w, r, errMethod)
+		return
+	}
+	a.problem(w, r, fmt.Errorf("%w: no such path: /api/v1/openapi.yaml describes those there are", accord.ErrNotFound))
+}
 
 // guard authorises, handles and writes a problem when the handler fails.
 func (a *API) guard(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := a.authorise(r, rt.who)
+		if err == nil {
+			err = checkQuery(r, strings.Fields(rt.query))
+		}
 		if err == nil {
 			err = rt.handle(w, r, c)
 		}
@@ -129,4 +168,39 @@ func (a *API) guard(rt route) http.HandlerFunc {
 			a.problem(w, r, err)
 		}
 	}
+}
+
+// checkQuery refuses parameters that a route does not know, and repeated ones.
+func checkQuery(r *http.Request, known []string) error {
+	given, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return fmt.Errorf("%w: query: %w", accord.ErrInvalid, err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("%w: query parameter %q: want %s", accord.ErrInvalid, name, oneOf(known))
+		}
+		if len(given[name]) > 1 {
+			return fmt.Errorf("%w: query parameter %q is given %d times", accord.ErrInvalid, name, len(given[name]))
+		}
+	}
+	return nil
+}
+
+func oneOf(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// Description is openapi.yaml, the interface in OpenAPI 3.1.
+//
+//go:embed openapi.yaml
+var Description []byte
+
+func (a *API) description(w http.ResponseWriter, _ *http.Request, _ caller) error {
+	w.Header().Set("Content-Type", "application/yaml")
+	_, _ = w.Write(Description) // the client is gone when this fails
+	return nil
 }

@@ -43,7 +43,7 @@ func (a *API) authorise(r *http.Request, who access) (caller, error) {
 		}
 		p, err := exchange.PartyOf(r.TLS, parties)
 		if err != nil {
-			return caller{}, fmt.Errorf("%w: this route is for partners whose TLS key is pinned: %w", accord.ErrForbidden, err)
+			return caller{}, fmt.Errorf("%w: this route is for partners whose TLS key is pinned: %v", accord.ErrForbidden, err) //nolint:errorlint // 403 and not 404
 		}
 		return caller{party: p}, nil
 	}

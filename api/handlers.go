@@ -8,13 +8,16 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"accord"
 	"accord/exchange"
+	"accord/ledger"
 )
 
 // Limits of request bodies, in bytes.
@@ -23,7 +26,10 @@ const (
 	depthMost = 64
 )
 
-var errMediaType = errors.New("the body must be application/json")
+var (
+	errMediaType = errors.New("the body must be application/json")
+	errMethod    = errors.New("this path is not for that method")
+)
 
 // read decodes a bounded, strict JSON body into v.
 func read(w http.ResponseWriter, r *http.Request, most int64, v any) error {
@@ -65,27 +71,27 @@ func depth(body []byte) error {
 	return nil
 }
 
-func write(w http.ResponseWriter, v any) error {
+func write(w http.ResponseWriter, v any) error { return writeStatus(w, http.StatusOK, v) }
+
+func writeStatus(w http.ResponseWriter, status int, v any) error {
 	body, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		return fmt.Errorf("encode answer: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone when this fails
 	return nil
 }
 
 func (a *API) health(w http.ResponseWriter, r *http.Request, _ caller) error {
-	bad := a.Ready(r.Context())
-	status := "pass"
-	if len(bad) > 0 {
-		status = "fail"
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusServiceUnavailable)
-	}
 	// What is wrong is for those who may read the log: the status is for all.
-	return write(w, map[string]string{"status": status, "version": a.Version})
+	if bad := a.Ready(r.Context()); len(bad) > 0 {
+		a.Log.Error("not healthy", "parts", bad)
+		return writeStatus(w, http.StatusServiceUnavailable, map[string]string{"status": "fail"})
+	}
+	return write(w, map[string]string{"status": "pass"})
 }
 
 func (a *API) situation(w http.ResponseWriter, r *http.Request, _ caller) error {
@@ -124,6 +130,13 @@ func (a *API) decisions(w http.ResponseWriter, r *http.Request, _ caller) error 
 	if !accord.ValidPartyName(party) {
 		return fmt.Errorf("%w: party %q: name one", accord.ErrInvalid, party)
 	}
+	parties, err := a.Store.Parties(r.Context())
+	if err != nil {
+		return err
+	}
+	if !slices.ContainsFunc(parties, func(p accord.Party) bool { return p.Name == party }) {
+		return fmt.Errorf("%w: party %q is not pinned here", accord.ErrNotFound, party)
+	}
 	given, err := a.Store.DisclosedBy(r.Context(), party)
 	if err != nil {
 		return err
@@ -153,6 +166,14 @@ func limit(r *http.Request) (int, error) {
 	return n, nil
 }
 
+// among refuses a parameter that is none of these.
+func among(name, value string, these ...string) error {
+	if slices.Contains(these, value) {
+		return nil
+	}
+	return fmt.Errorf("%w: %s %q: want one of %s", accord.ErrInvalid, name, value, strings.Join(these[1:], ", "))
+}
+
 // itemView is an item as the API shows it, without its bytes in lists.
 type itemView struct {
 	ID         string              `json:"id"`
@@ -162,12 +183,23 @@ type itemView struct {
 	TLP        accord.TLP          `json:"tlp"`
 	Confidence *int                `json:"confidence,omitempty"`
 	Source     string              `json:"source"`
-	Origin     *accord.Origin      `json:"origin,omitempty"`
+	Origin     *originView         `json:"origin,omitempty"`
 	Held       string              `json:"held,omitempty"`
 	Withdrawn  accord.Stamp        `json:"withdrawn,omitzero"`
 	Added      accord.Stamp        `json:"added"`
 	Values     []accord.Observable `json:"values,omitempty"`
 	Object     jsontext.Value      `json:"object,omitempty"`
+}
+
+// originView is where an item came from and what may be done with it.
+type originView struct {
+	Party     string        `json:"party"`
+	Agreement string        `json:"agreement"`
+	Version   int           `json:"version"`
+	Article   string        `json:"article"`
+	Onward    accord.Onward `json:"onward"`
+	Actions   accord.Action `json:"actions"`
+	Retain    accord.Stamp  `json:"retain,omitzero"`
 }
 
 func viewOf(it accord.Item) itemView {
@@ -179,7 +211,7 @@ func viewOf(it accord.Item) itemView {
 		v.Confidence = &it.Confidence
 	}
 	if !it.Origin.Own() {
-		v.Origin = &it.Origin
+		v.Origin = (*originView)(&it.Origin)
 	}
 	return v
 }
@@ -190,6 +222,9 @@ func (a *API) items(w http.ResponseWriter, r *http.Request, _ caller) error {
 		return err
 	}
 	get := r.URL.Query().Get
+	if err := among("state", get("state"), "", "live", "withdrawn", "held"); err != nil {
+		return err
+	}
 	q := accord.Query{
 		Text: get("text"), Type: get("type"), Source: get("source"), Party: get("party"),
 		State: get("state"), After: get("after"), Limit: n,
@@ -245,6 +280,9 @@ func (a *API) protections(w http.ResponseWriter, r *http.Request, _ caller) erro
 		return err
 	}
 	get := r.URL.Query().Get
+	if err := among("zone", get("zone"), "", "hot", "base", "allow"); err != nil {
+		return err
+	}
 	found, next, err := a.Store.Protections(r.Context(), accord.ProtectionQuery{Text: get("text"), Zone: get("zone"), Item: get("item"), After: get("after"), Limit: n})
 	if err != nil {
 		return err
@@ -273,6 +311,9 @@ func (a *API) metrics(w http.ResponseWriter, r *http.Request, _ caller) error {
 }
 
 func (a *API) logSize(w http.ResponseWriter, r *http.Request, c caller) error {
+	if o, own := r.URL.Query().Get("origin"), ledger.Origin(c.party.Name, a.Self.Name); o != "" && o != own {
+		return fmt.Errorf("%w: log %q is not yours to ask for: want %q", accord.ErrForbidden, o, own)
+	}
 	size, err := a.Exchange.MirrorSize(r.Context(), c.party.Name)
 	if err != nil {
 		return err

@@ -3,25 +3,31 @@
 package api
 
 import (
+	"context"
 	"fmt"
+	"math"
 	"mime"
 	"net/http"
 	"strconv"
+	"time"
 
 	"accord"
 	"accord/match"
 )
 
+// waitMost is how many seconds an answer may be held back.
+const waitMost = 30
+
 // sensorIndex sends what a sensor seeks: the whole index, or the changes since
-// the feed entry it holds.
+// the feed entry it holds, for which it may wait.
 func (a *API) sensorIndex(w http.ResponseWriter, r *http.Request, _ caller) error {
-	since := int64(0)
-	if s := r.URL.Query().Get("since"); s != "" {
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err != nil || n < 0 {
-			return fmt.Errorf("%w: since %q: want a number", accord.ErrInvalid, s)
-		}
-		since = n
+	since, err := number(r, "since", math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	wait, err := number(r, "wait", waitMost)
+	if err != nil {
+		return err
 	}
 	select {
 	case <-a.Keeper.Ready():
@@ -29,9 +35,13 @@ func (a *API) sensorIndex(w http.ResponseWriter, r *http.Request, _ caller) erro
 		w.Header().Set("Retry-After", "2")
 		return fmt.Errorf("%w: the index is still being loaded: ask again", accord.ErrConflict)
 	}
+	generation := r.URL.Query().Get("generation")
+	if ix := a.Keeper.Index(); wait > 0 && generation == ix.Generation() && since <= ix.Seq() {
+		a.hold(r.Context(), since, time.Duration(wait)*time.Second)
+	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	if err := a.Keeper.Export(r.Context(), w, since, r.URL.Query().Get("generation"), nil); err != nil {
+	if err := a.Keeper.Export(r.Context(), w, since, generation, nil); err != nil {
 		// The stream is cut: its end mark is missing, so the sensor keeps what it has.
 		a.Log.Warn("index not sent whole", "error", err)
 		panic(http.ErrAbortHandler)
@@ -39,10 +49,41 @@ func (a *API) sensorIndex(w http.ResponseWriter, r *http.Request, _ caller) erro
 	return nil
 }
 
+// hold waits until something sought has changed after since, at most so long.
+func (a *API) hold(ctx context.Context, since int64, most time.Duration) {
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-a.Keeper.Changed(since):
+	}
+}
+
+// number reads a query parameter that is a number from 0 to most; 0 without it.
+func number(r *http.Request, name string, most int64) (int64, error) {
+	s := r.URL.Query().Get(name)
+	if s == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || n > most {
+		return 0, fmt.Errorf("%w: %s %q: want a number from 0 to %d", accord.ErrInvalid, name, s, most)
+	}
+	return n, nil
+}
+
 // sensorMatches takes a report. A report sent again is counted once.
 func (a *API) sensorMatches(w http.ResponseWriter, r *http.Request, c caller) error {
 	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != match.MediaType {
 		return errMediaType
+	}
+	select {
+	case <-a.Keeper.Ready():
+	default:
+		// Nothing can be confirmed yet, and what is not confirmed is not kept.
+		w.Header().Set("Retry-After", "2")
+		return fmt.Errorf("%w: the index is still being loaded: send the report again", accord.ErrConflict)
 	}
 	report, err := match.DecodeReport(http.MaxBytesReader(w, r.Body, match.MaxReport))
 	if err != nil {

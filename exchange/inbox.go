@@ -30,7 +30,8 @@ func (n *Node) Take(ctx context.Context, party accord.Party, objects [][]byte) (
 	items := make([]accord.Item, len(objects))
 	var keys []accord.ItemKey
 	for i, raw := range objects {
-		it, err := stix.Parse(stix.Raw{Bytes: raw, Spec: "2.1"}, accord.TLPRed)
+		// An unmarked object is what its disclosure says it is: see below.
+		it, err := stix.Parse(stix.Raw{Bytes: raw, Spec: "2.1"}, accord.TLPClear)
 		if err != nil {
 			verdicts[i].Refused = err.Error()
 			continue
@@ -62,6 +63,7 @@ func (n *Node) Take(ctx context.Context, party accord.Party, objects [][]byte) (
 		case row.Held == 0:
 			it := items[i]
 			it.Origin, it.Source = row.Origin, party.Name
+			it.TLP = max(it.TLP, row.Origin.TLP)
 			r.Items, r.Index = append(r.Items, it), append(r.Index, row.Index)
 		}
 	}

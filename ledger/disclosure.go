@@ -49,6 +49,7 @@ func (d DisclosureRecord) Encode() ([]byte, error) {
 	w.line("agreement", d.Terms.Agreement)
 	w.line("agreement-version", strconv.Itoa(d.Terms.Version))
 	w.line("article", d.Terms.Article)
+	w.line("tlp", d.Terms.TLP.String())
 	w.line("onward", d.Terms.Onward.String())
 	w.line("actions", d.Terms.Actions.String())
 	w.line("retain-until", stampText(d.Terms.Retain))
@@ -78,6 +79,7 @@ func ParseDisclosureRecord(record []byte) (DisclosureRecord, error) {
 	d.Terms.Agreement = r.name("agreement")
 	d.Terms.Version = int(r.number("agreement-version"))
 	d.Terms.Article = r.name("article")
+	r.text("tlp", &d.Terms.TLP)
 	r.text("onward", &d.Terms.Onward)
 	r.text("actions", &d.Terms.Actions)
 	d.Terms.Retain = r.stamp("retain-until")
@@ -122,7 +124,8 @@ func (r *reader) itemID(key string) string {
 func (r *reader) text(key string, into interface {
 	UnmarshalText([]byte) error
 	String() string
-}) {
+},
+) {
 	v := r.line(key)
 	if r.err == nil && (into.UnmarshalText([]byte(v)) != nil || into.String() != v) {
 		r.fail("%s: %q", key, v)

@@ -137,13 +137,17 @@ func itemKey(i int) accord.ItemKey {
 	return accord.ItemKey{ID: fmt.Sprintf("indicator--00000000-0000-4000-8000-%012d", i), Version: now + accord.Stamp(i)}
 }
 
-var terms = accord.Origin{Agreement: "no-ee", Version: 2, Article: "1.1", Onward: accord.OnwardInstitutions,
-	Actions: accord.ActInternal, Retain: now + 1}
+var terms = accord.Origin{
+	Agreement: "no-ee", Version: 2, Article: "1.1", Onward: accord.OnwardInstitutions,
+	Actions: accord.ActInternal, Retain: now + 1,
+}
 
 func disclosure(t testing.TB, i int) []byte {
 	t.Helper()
-	rec, err := ledger.EncodeDisclosure(accord.Disclosure{Item: itemKey(i), Sent: itemKey(i), Stamp: now + accord.Stamp(i),
-		Agreement: terms.Agreement, Version: terms.Version, Article: terms.Article, Sum: sha256.Sum256([]byte{byte(i)})}, terms)
+	rec, err := ledger.EncodeDisclosure(accord.Disclosure{
+		Item: itemKey(i), Sent: itemKey(i), Stamp: now + accord.Stamp(i),
+		Agreement: terms.Agreement, Version: terms.Version, Article: terms.Article, Sum: sha256.Sum256([]byte{byte(i)}),
+	}, terms)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,6 +120,7 @@ func TestEveryDisclosureThatCanBeWrittenReadsBack(t *testing.T) {
 			Terms: accord.Origin{
 				Agreement: rapid.SampledFrom([]string{"a", "none", "", "a b", "x\ny"}).Draw(rt, "agreement"), Version: rapid.IntRange(-1, 3).Draw(rt, "v"),
 				Article: rapid.SampledFrom([]string{"1", "2.1", ""}).Draw(rt, "article"), Onward: accord.Onward(rapid.IntRange(0, 3).Draw(rt, "onward")),
+				TLP:     accord.TLP(rapid.IntRange(0, 5).Draw(rt, "tlp")),
 				Actions: accord.Action(rapid.IntRange(0, 5).Draw(rt, "actions")), Retain: accord.Stamp(rapid.Int64Range(0, 3e17).Draw(rt, "retain")),
 			},
 		}

@@ -30,8 +30,10 @@ func newWorld(t testing.TB) *world {
 	w := &world{memory: newMemory(), no: newAuthor(t, no), ee: newAuthor(t, ee), there: ledger.Origin(no, ee), back: ledger.Origin(ee, no)}
 	w.add(t, w.there, disclosures(t, 0, 600)...)
 	h, _ := w.Head(ctx, w.there)
-	w.add(t, w.back, leavesOf(t, must(t)(ledger.NewReceipt(ledger.Receipt{Origin: w.there, Size: h.Size, Root: h.Root,
-		Spans: []accord.IndexSpan{{From: 0, To: 600}}, At: now}, w.ee.key.Signer())))...)
+	w.add(t, w.back, leavesOf(t, must(t)(ledger.NewReceipt(ledger.Receipt{
+		Origin: w.there, Size: h.Size, Root: h.Root,
+		Spans: []accord.IndexSpan{{From: 0, To: 600}}, At: now,
+	}, w.ee.key.Signer())))...)
 	for _, i := range []int{3, 4, 9} {
 		w.add(t, w.there, leavesOf(t, w.retraction(t, i, i))...)
 	}
@@ -55,8 +57,10 @@ func (w *world) seal(t testing.TB) {
 
 func (w *world) retraction(t testing.TB, leaf, item int) []byte {
 	t.Helper()
-	return must(t)(ledger.NewRetraction(ledger.Retraction{Origin: w.there, Item: itemKey(item),
-		Spans: []accord.IndexSpan{{From: int64(leaf), To: int64(leaf) + 1}}, At: now}, w.no.key.Signer()))
+	return must(t)(ledger.NewRetraction(ledger.Retraction{
+		Origin: w.there, Item: itemKey(item),
+		Spans: []accord.IndexSpan{{From: int64(leaf), To: int64(leaf) + 1}}, At: now,
+	}, w.no.key.Signer()))
 }
 
 func must(t testing.TB) func([]byte, error) []byte {
@@ -164,14 +168,18 @@ func TestVerifyFindsWhatWasTamperedWith(t *testing.T) {
 			w.add(t, w.there, leavesOf(t, rec)...)
 		}, false, "leaf 603"},
 		"a receipt of another history": {func(t *testing.T, w *world) {
-			rec := must(t)(ledger.NewReceipt(ledger.Receipt{Origin: w.there, Size: 300, Root: sha256.Sum256([]byte("z")),
-				Spans: []accord.IndexSpan{{From: 0, To: 3}}, At: now}, w.ee.key.Signer()))
+			rec := must(t)(ledger.NewReceipt(ledger.Receipt{
+				Origin: w.there, Size: 300, Root: sha256.Sum256([]byte("z")),
+				Spans: []accord.IndexSpan{{From: 0, To: 3}}, At: now,
+			}, w.ee.key.Signer()))
 			w.add(t, w.back, leavesOf(t, rec)...)
 		}, true, "another history"},
 		"a receipt of a retraction": {func(t *testing.T, w *world) {
 			h := w.heads[w.there]
-			rec := must(t)(ledger.NewReceipt(ledger.Receipt{Origin: w.there, Size: h.Size, Root: h.Root,
-				Spans: []accord.IndexSpan{{From: 600, To: 601}}, At: now}, w.ee.key.Signer()))
+			rec := must(t)(ledger.NewReceipt(ledger.Receipt{
+				Origin: w.there, Size: h.Size, Root: h.Root,
+				Spans: []accord.IndexSpan{{From: 600, To: 601}}, At: now,
+			}, w.ee.key.Signer()))
 			w.add(t, w.back, leavesOf(t, rec)...)
 		}, true, "not a disclosure"},
 		"a confirmation of what stands": {func(t *testing.T, w *world) {

@@ -47,8 +47,9 @@ const (
 // Config are the worker's bounds. A zero field takes its default.
 type Config struct {
 	HotFor        time.Duration // how long a value stays in the hot zone; default 6 h
-	HotMax        int64         // most values in the hot zone; default 20,000
+	HotMax        int64         // values in the hot zone above which the oldest move to base; default 2,000
 	BulkAt        int64         // feed entries behind which all goes to base; default 5,000
+	BulkAdds      int           // additions in one batch of the feed from which all go to base; default 400
 	MinConfidence int           // least confidence of an indicator that states one; default 0
 	DefaultTTL    time.Duration // longest life of a protection; default 120 days
 	PhishingTTL   time.Duration // the same for indicators labelled phishing; default 3 days
@@ -72,10 +73,13 @@ func (c Config) WithDefaults() Config {
 	def(&c.Tidy, 10*time.Minute)
 	def(&c.Review, 24*time.Hour)
 	if c.HotMax <= 0 {
-		c.HotMax = 20_000
+		c.HotMax = 2_000
 	}
 	if c.BulkAt <= 0 {
 		c.BulkAt = 5_000
+	}
+	if c.BulkAdds <= 0 {
+		c.BulkAdds = 400
 	}
 	if c.Journal <= 0 {
 		c.Journal = 200_000
@@ -99,6 +103,7 @@ type Worker struct {
 	Changed func()
 
 	later    map[string]accord.Stamp // item id → when it becomes valid
+	crowded  bool                    // the hot zone holds more than HotMax
 	tidied   time.Time
 	reviewed time.Time
 }
@@ -172,6 +177,9 @@ func (w *Worker) Step(ctx context.Context) (busy bool, err error) {
 		return busy, err
 	}
 	if err := w.ripen(ctx); err != nil {
+		return false, err
+	}
+	if err := w.cool(ctx); err != nil {
 		return false, err
 	}
 	now := w.Now()
@@ -261,7 +269,12 @@ func (w *Worker) settle(ctx context.Context, ids []string, bulk bool) (accord.Pr
 	return p, w.spill(ctx, &p, anyHot)
 }
 
-// spill sends all additions to base when hot would hold too many.
+// spillAt is how many times HotMax the hot zone may hold before additions go
+// straight to base: what stands between is moved when the feed is quiet.
+const spillAt = 4
+
+// spill sends additions to base when they come in bulk, or when hot would hold
+// far too many: a hot zone is small, or it is not hot.
 func (w *Worker) spill(ctx context.Context, p *accord.Protecting, anyHot bool) error {
 	if !anyHot {
 		return nil
@@ -270,15 +283,40 @@ func (w *Worker) spill(ctx context.Context, p *accord.Protecting, anyHot bool) e
 	if err != nil {
 		return wrap(err)
 	}
+	bulk := len(p.Add) >= w.Config.BulkAdds
 	for i := range p.Add {
 		if p.Add[i].Zone != ZoneHot {
 			continue
 		}
-		if have++; have > w.Config.HotMax {
+		if have++; bulk || have > spillAt*w.Config.HotMax {
 			p.Add[i].Zone = ZoneBase
 		}
 	}
+	w.crowded = have > w.Config.HotMax
 	return nil
+}
+
+// cool moves the oldest values of a crowded hot zone to base, a quarter of
+// HotMax more than it must so as not to do it at every addition. It is a commit
+// of its own: a move alone lets resolvers take base before hot.
+func (w *Worker) cool(ctx context.Context) error {
+	if !w.crowded {
+		return nil
+	}
+	_, have, err := w.Store.Zone(ctx, ZoneHot)
+	if err != nil {
+		return wrap(err)
+	}
+	w.crowded = false
+	over := have - w.Config.HotMax
+	if over <= 0 {
+		return nil
+	}
+	old, err := w.Store.HotBefore(ctx, accord.StampOf(w.Now()), int(over+w.Config.HotMax/4))
+	if err != nil || len(old) == 0 {
+		return wrap(err)
+	}
+	return w.idle(ctx, accord.Protecting{Move: old})
 }
 
 // remember notes when an item becomes valid. What is forgotten, by a restart or

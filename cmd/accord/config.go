@@ -85,8 +85,8 @@ type ProtectConfig struct {
 	MinConfidence int `toml:"min_confidence"`
 	// HotFor is how long a new protection stays in the hot zone.
 	HotFor duration `toml:"hot_for"`
-	// HotMost is how many values the hot zone takes before new ones go straight
-	// to the base zone.
+	// HotMost is how many values the hot zone holds before its oldest move to the
+	// base zone. Resolvers take a small zone at once and a big one in seconds.
 	HotMost int `toml:"hot_most"`
 	// Secondaries are the resolvers' addresses (host:port) that get NOTIFY.
 	Secondaries []string `toml:"secondaries"`
@@ -120,7 +120,7 @@ func defaultConfig() Config {
 		Listen:  ListenConfig{Node: "127.0.0.1:8440", Console: "127.0.0.1:8441", DNS: "127.0.0.1:8453"},
 		Store:   StoreConfig{URL: "sqlite:accord.db"},
 		Ingest:  IngestConfig{DefaultTLP: accord.TLPAmber},
-		Protect: ProtectConfig{HotFor: duration(6 * time.Hour), HotMost: 20000, Suffix: "rpz", AllowTransfer: []string{"127.0.0.0/8", "::1/128"}},
+		Protect: ProtectConfig{HotFor: duration(6 * time.Hour), HotMost: 2000, Suffix: "rpz", AllowTransfer: []string{"127.0.0.0/8", "::1/128"}},
 	}
 }
 
