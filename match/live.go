@@ -57,6 +57,10 @@ type Keeper struct {
 	kick  chan struct{}
 	live  *Live
 	ready chan struct{}
+
+	mu      sync.Mutex
+	moved   int64         // the index's entry when something sought last changed
+	changed chan struct{} // closed at the next change
 }
 
 // keeperPage is how many indicators are read at once.
@@ -71,6 +75,7 @@ func NewKeeper(feed Feed, salt Salt, every time.Duration, log *slog.Logger) *Kee
 	return &Keeper{
 		feed: feed, log: log, every: every,
 		kick: make(chan struct{}, 1), live: NewLive(NewIndex(salt)), ready: make(chan struct{}),
+		changed: make(chan struct{}),
 	}
 }
 
@@ -79,6 +84,29 @@ func (k *Keeper) Index() *Index { return k.live.Index() }
 
 // Ready is closed once the index holds all that was sought when Run began.
 func (k *Keeper) Ready() <-chan struct{} { return k.ready }
+
+// Changed returns a channel that is closed once something sought has changed after
+// feed entry since. What changes nothing that is sought does not count.
+func (k *Keeper) Changed(since int64) <-chan struct{} {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.moved > since {
+		done := make(chan struct{})
+		close(done)
+		return done
+	}
+	return k.changed
+}
+
+// set replaces the index by one that seeks something else, and tells who waits.
+func (k *Keeper) set(ix *Index) {
+	k.live.Set(ix)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.moved = ix.seq
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
 
 // Kick makes the keeper look for changes now. It does not wait.
 func (k *Keeper) Kick() {
@@ -124,7 +152,7 @@ func (k *Keeper) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	k.live.Set(ix)
+	k.set(ix)
 	k.log.InfoContext(ctx, "match index loaded", "values", ix.Size(), "bytes", ix.Bytes(), "skipped", ix.Skipped(), "seq", ix.Seq())
 	close(k.ready)
 	return nil
@@ -145,13 +173,18 @@ func (k *Keeper) follow(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("read what is sought: %w", err)
 		}
-		ix = ix.Apply(changes)
+		if ix = ix.Apply(changes); len(changes) < keeperPage {
+			ix = ix.At(last)
+		}
+		if len(changes) == 0 {
+			k.live.Set(ix)
+			return nil
+		}
+		k.set(ix)
 		if len(changes) < keeperPage {
-			k.live.Set(ix.At(last))
 			return nil
 		}
 		after = changes[len(changes)-1].Seq
-		k.live.Set(ix)
 	}
 }
 

@@ -74,13 +74,17 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// index takes the index that follows old; the whole one when old is nil or empty.
-func (c *client) index(ctx context.Context, old *match.Index) (*match.Index, error) {
+// index takes the index that follows old, for which the node may wait; the whole
+// one at once when old is nil or empty.
+func (c *client) index(ctx context.Context, old *match.Index, wait time.Duration) (*match.Index, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Minute)
 	defer cancel()
 	q := url.Values{"since": {"0"}}
 	if old != nil && old.Seq() > 0 {
 		q = url.Values{"since": {strconv.FormatInt(old.Seq(), 10)}, "generation": {old.Generation()}}
+		if wait > 0 {
+			q.Set("wait", strconv.Itoa(int(wait.Seconds())))
+		}
 	}
 	res, err := c.do(ctx, http.MethodGet, "/api/v1/sensor/index?"+q.Encode(), nil)
 	if err != nil {

@@ -6,7 +6,7 @@
 // Its own protocol, over HTTPS with a bearer token and the node's key pinned
 // (SHA-256 of the SubjectPublicKeyInfo, RFC 7469 §2.4):
 //
-//	GET  {node}/api/v1/sensor/index?since=SEQ&generation=GEN → the form of match.ReadIndex
+//	GET  {node}/api/v1/sensor/index?since=SEQ&generation=GEN&wait=SECONDS → the form of match.ReadIndex
 //	POST {node}/api/v1/sensor/matches  match.Report as JSON  → any 2xx
 //
 // Offsets are bytes of the unpacked log. What is found is in the spool, on disk,

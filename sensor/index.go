@@ -19,6 +19,13 @@ import (
 // cannot be reached.
 const saveEvery = 10 * time.Minute
 
+// The node is asked to hold its answer back while nothing changes, so that a new
+// indicator is looked for at once; what changes often is taken in one go.
+const (
+	hold   = 25 * time.Second
+	gather = 500 * time.Millisecond
+)
+
 // keepIndex takes the index and keeps it current until ctx ends.
 func (s *Sensor) keepIndex(ctx context.Context) error {
 	ready := s.restoreIndex(ctx)
@@ -27,7 +34,8 @@ func (s *Sensor) keepIndex(ctx context.Context) error {
 	}
 	wait := backoff{least: s.IndexEvery, most: 5 * time.Minute}
 	for {
-		err := s.refresh(ctx)
+		old, asked := s.live.Index(), s.Now()
+		err := s.refresh(ctx, hold)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -38,18 +46,23 @@ func (s *Sensor) keepIndex(ctx context.Context) error {
 			ready = true
 			close(s.loaded)
 		}
-		if !sleep(ctx, wait.next(err)) {
+		pause := wait.next(err)
+		if err == nil && (s.live.Index().Seq() != old.Seq() || s.Now().Sub(asked) > hold/2) {
+			pause = min(pause, gather) // else the node does not hold answers back
+		}
+		if !sleep(ctx, pause) {
 			return nil
 		}
 	}
 }
 
-// refresh asks the node for what has changed and takes it.
-func (s *Sensor) refresh(ctx context.Context) error {
+// refresh asks the node for what has changed and takes it. The node may wait so
+// long for a change.
+func (s *Sensor) refresh(ctx context.Context, wait time.Duration) error {
 	old := s.live.Index()
-	next, err := s.client.index(ctx, old)
+	next, err := s.client.index(ctx, old, wait)
 	if errors.Is(err, accord.ErrConflict) {
-		next, err = s.client.index(ctx, nil)
+		next, err = s.client.index(ctx, nil, 0)
 	}
 	if err != nil {
 		return err

@@ -38,7 +38,7 @@ type Config struct {
 	AnyTime bool
 
 	Every      time.Duration // between looks at the logs; default 1 s
-	IndexEvery time.Duration // between looks for a newer index; default 5 s
+	IndexEvery time.Duration // between asking a node for its index that does not hold its answer back; default 5 s
 	MaxSpool   int64         // bytes; default 1 GiB
 
 	Now func() time.Time
@@ -137,7 +137,7 @@ func (s *Sensor) Run(ctx context.Context) error {
 // once takes the index, reads every log to its end and reports.
 func (s *Sensor) once(ctx context.Context) error {
 	s.restoreIndex(ctx)
-	if err := s.refresh(ctx); err != nil {
+	if err := s.refresh(ctx, 0); err != nil {
 		if s.live.Index().Seq() == 0 {
 			return fmt.Errorf("take index: %w", err)
 		}
