@@ -211,7 +211,8 @@ func viewOf(it accord.Item) itemView {
 		v.Confidence = &it.Confidence
 	}
 	if !it.Origin.Own() {
-		v.Origin = (*originView)(&it.Origin)
+		o := it.Origin
+		v.Origin = &originView{o.Party, o.Agreement, o.Version, o.Article, o.Onward, o.Actions, o.Retain}
 	}
 	return v
 }
