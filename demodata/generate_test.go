@@ -12,11 +12,11 @@ import (
 	"strings"
 	"testing"
 
-	"accord/demodata"
-
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+
+	"accord/demodata"
 )
 
 var update = flag.Bool("update", false, "write the sample files anew")

@@ -187,5 +187,7 @@ func FuzzStream(f *testing.F) {
 	})
 }
 
-var _ ingest.Store = (*memory)(nil)
-var _ ingest.Never = never(accord.Observable{})
+var (
+	_ ingest.Store = (*memory)(nil)
+	_ ingest.Never = never(accord.Observable{})
+)

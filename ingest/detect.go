@@ -11,9 +11,9 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"accord"
-
 	"github.com/go-json-experiment/json/jsontext"
+
+	"accord"
 )
 
 // detect tells the format of a text by its beginning.

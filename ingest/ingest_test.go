@@ -17,12 +17,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"accord"
 	"accord/demodata"
 	"accord/format/misp"
 	"accord/ingest"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // memory is a store in memory with the contract of the real one.

@@ -13,10 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"accord"
-
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"accord"
 )
 
 // Client is a TAXII 2.1 Collections Client (§8.4.2) of one server. Set its fields

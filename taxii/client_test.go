@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"accord"
 	"accord/taxii"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // client returns a Client of w over real HTTP on loopback.

@@ -9,9 +9,9 @@ import (
 	"io"
 	"strings"
 
-	"accord"
-
 	"github.com/go-json-experiment/json/jsontext"
+
+	"accord"
 )
 
 // maxDepth is how deep an object in an envelope may nest; maxObjects how many an

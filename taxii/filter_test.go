@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"accord/taxii"
-
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"accord/taxii"
 )
 
 // §3.3: "objects returned MUST be sorted in ascending order by the date it was
@@ -271,8 +271,10 @@ func TestPagesOfAnyQueryAddUpToItsWholeAnswer(t *testing.T) {
 		for range rapid.IntRange(0, 30).Draw(rt, "objects") {
 			w.put(object(rapid.IntRange(1, 6).Draw(rt, "n"), rapid.IntRange(1, 4).Draw(rt, "v")))
 		}
-		filter := rapid.SampledFrom([]string{"", "&match[version]=all", "&match[version]=first", "&match[version]=first,last",
-			"&match[id]=" + idOf(1) + "," + idOf(2)}).Draw(rt, "filter")
+		filter := rapid.SampledFrom([]string{
+			"", "&match[version]=all", "&match[version]=first", "&match[version]=first,last",
+			"&match[id]=" + idOf(1) + "," + idOf(2),
+		}).Draw(rt, "filter")
 		limit := rapid.IntRange(1, 9).Draw(rt, "limit")
 		want := w.page(objs + "?limit=1000" + filter)
 		for _, byNext := range []bool{true, false} {

@@ -9,11 +9,11 @@ import (
 	"sync"
 	"time"
 
-	"accord"
-	"accord/taxii"
-
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
+
+	"accord"
+	"accord/taxii"
 )
 
 // MemoryBackend keeps collections in memory. It is written for plainness: the

@@ -9,9 +9,9 @@ import (
 	"iter"
 	"net/http"
 
-	"accord"
-
 	"github.com/go-json-experiment/json/jsontext"
+
+	"accord"
 )
 
 // maxIdle is how many pages in a row may bring nothing new while the server says

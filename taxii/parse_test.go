@@ -9,10 +9,10 @@ import (
 	"strings"
 	"testing"
 
-	"accord"
-
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
+
+	"accord"
 )
 
 // FuzzQuery: what is read is written back as the same question, and what is

@@ -15,10 +15,10 @@ import (
 	"testing"
 	"time"
 
-	"accord/taxii"
-
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
+
+	"accord/taxii"
 )
 
 func gz(t testing.TB, b []byte) []byte {

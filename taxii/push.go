@@ -9,9 +9,9 @@ import (
 	"net/http"
 	"time"
 
-	"accord"
-
 	"github.com/go-json-experiment/json"
+
+	"accord"
 )
 
 // Add sends objects to a collection (§5.5), each the bytes of one JSON object, in

@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"accord"
 	"accord/taxii"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // §4.2.1: max_content_length "contains useful information for the client when it

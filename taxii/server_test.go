@@ -13,11 +13,11 @@ import (
 	"testing"
 	"time"
 
-	"accord"
-	"accord/taxii"
-
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
+
+	"accord"
+	"accord/taxii"
 )
 
 // §4.1.1: "A list of URLs that identify known API Roots. This list MAY be filtered

@@ -14,9 +14,9 @@ import (
 	"strings"
 	"time"
 
-	"accord"
-
 	"github.com/klauspost/compress/gzip"
+
+	"accord"
 )
 
 // maxPause is the longest a client waits between tries; a server that asks for

@@ -13,10 +13,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json"
+
 	"accord"
 	"accord/taxii"
-
-	"github.com/go-json-experiment/json"
 )
 
 const (

@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
 	"accord"
 	"accord/format/stix"
 	"accord/format/stix/pattern"
-
-	"github.com/go-json-experiment/json"
-	"github.com/google/uuid"
 )
 
 // Options say what a list's rows have in common.

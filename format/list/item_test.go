@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"accord"
 	"accord/format/list"
 	"accord/format/stix"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const made = accord.Stamp(1770000000_000000)

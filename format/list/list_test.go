@@ -13,10 +13,10 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"accord"
 	"accord/format/list"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // read renders what a list gives, one line each.
@@ -54,14 +54,15 @@ func TestReadsWhatFeedsPublish(t *testing.T) {
 		name, text string
 		want       []string
 	}{
-		{"tab separated with header", "type\tvalue\tcategory\tfamily\n" +
-			"domain\tBad.Example\tmalware\tsalt\n" +
-			"ipv4:port\t192.0.2.1:443\tmalware\tsalt\n" +
-			"cidr\t198.51.100.7/24\tsuspicious\tparking\n" +
-			"url\t/gate.php\tmalware\tsalt\n" +
-			"url\tbad.example/a\tmalware\tsalt\n" +
-			"url\thttp://192.0.2.9\tmalware\tsalt\n" +
-			"ipv4\t2001:db8::1\tmalware\tsalt\n",
+		{
+			"tab separated with header", "type\tvalue\tcategory\tfamily\n" +
+				"domain\tBad.Example\tmalware\tsalt\n" +
+				"ipv4:port\t192.0.2.1:443\tmalware\tsalt\n" +
+				"cidr\t198.51.100.7/24\tsuspicious\tparking\n" +
+				"url\t/gate.php\tmalware\tsalt\n" +
+				"url\tbad.example/a\tmalware\tsalt\n" +
+				"url\thttp://192.0.2.9\tmalware\tsalt\n" +
+				"ipv4\t2001:db8::1\tmalware\tsalt\n",
 			[]string{
 				"2: domain bad.example | malware | salt",
 				"3: addrport 192.0.2.1:443 | malware | salt",
@@ -70,24 +71,33 @@ func TestReadsWhatFeedsPublish(t *testing.T) {
 				"6: url http://bad.example/a url https://bad.example/a | malware | salt",
 				"7: url http://192.0.2.9/ | malware | salt",
 				"8: ipv6 2001:db8::1 | malware | salt",
-			}},
-		{"comma separated, quoted, other names", "\ufeff\"first_seen\",\"IOC Value\",\"malware\",\"comment\"\r\n" +
-			"\"2026-01-02\",\"hxxps://bad[.]example/x,y\",\"Salt\",\"said \"\"hi\"\"\"\r\n",
-			[]string{`2: url https://bad.example/x,y | Salt | said "hi"`}},
-		{"header in a comment", "# made by nobody\n# \"first_seen\",\"dst_ip\",\"port\",\"malware\"\n\"x\",\"192.0.2.4\",\"80\",\"Salt\"\n",
-			[]string{"3: ipv4 192.0.2.4 | Salt"}},
-		{"one value a line", "# comment\n\nbad.example\nbad[.]example # why\n192.0.2.1\n2001:db8::/32\n[2001:db8::1]:53\n" +
-			"d41d8cd98f00b204e9800998ecf8427e\nDA39A3EE5E6B4B0D3255BFEF95601890AFD80709\nuser[@]bad.example\nhxxp://bad.example/a;b,c\n// more\n",
+			},
+		},
+		{
+			"comma separated, quoted, other names", "\ufeff\"first_seen\",\"IOC Value\",\"malware\",\"comment\"\r\n" +
+				"\"2026-01-02\",\"hxxps://bad[.]example/x,y\",\"Salt\",\"said \"\"hi\"\"\"\r\n",
+			[]string{`2: url https://bad.example/x,y | Salt | said "hi"`},
+		},
+		{
+			"header in a comment", "# made by nobody\n# \"first_seen\",\"dst_ip\",\"port\",\"malware\"\n\"x\",\"192.0.2.4\",\"80\",\"Salt\"\n",
+			[]string{"3: ipv4 192.0.2.4 | Salt"},
+		},
+		{
+			"one value a line", "# comment\n\nbad.example\nbad[.]example # why\n192.0.2.1\n2001:db8::/32\n[2001:db8::1]:53\n" +
+				"d41d8cd98f00b204e9800998ecf8427e\nDA39A3EE5E6B4B0D3255BFEF95601890AFD80709\nuser[@]bad.example\nhxxp://bad.example/a;b,c\n// more\n",
 			[]string{
 				"3: domain bad.example", "4: domain bad.example | why", "5: ipv4 192.0.2.1", "6: cidr 2001:db8::/32", "7: addrport [2001:db8::1]:53",
 				"8: md5 d41d8cd98f00b204e9800998ecf8427e", "9: sha1 da39a3ee5e6b4b0d3255bfef95601890afd80709", "10: email user@bad.example",
 				"11: url http://bad.example/a;b,c",
-			}},
+			},
+		},
 		{"single column with header", "domain\nbad.example\nx;y.example\n", []string{"2: domain bad.example", "3: refused"}},
 		{"hosts file", "127.0.0.1 localhost.example\n0.0.0.0\tbad.example # ad\n", []string{"1: domain localhost.example", "2: domain bad.example"}},
 		{"cells without header", "2026-01-02,192.0.2.1,salt\n", []string{"1: ipv4 192.0.2.1"}},
-		{"bad lines are refused and the rest goes on", "type,value\ndomain,bad.example\ndomain\nregkey,HKLM\ndomain,no_dots here\nmd5,abc\ndomain,good.example\n\xff\nurl,/\n",
-			[]string{"2: domain bad.example", "3: refused", "4: refused", "5: refused", "6: refused", "7: domain good.example", "8: refused", "9: refused"}},
+		{
+			"bad lines are refused and the rest goes on", "type,value\ndomain,bad.example\ndomain\nregkey,HKLM\ndomain,no_dots here\nmd5,abc\ndomain,good.example\n\xff\nurl,/\n",
+			[]string{"2: domain bad.example", "3: refused", "4: refused", "5: refused", "6: refused", "7: domain good.example", "8: refused", "9: refused"},
+		},
 		{"nothing", "", nil},
 		{"no line end", "bad.example", []string{"1: domain bad.example"}},
 	} {

@@ -9,11 +9,11 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"accord"
-	"accord/format/stix"
-
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
+
+	"accord"
+	"accord/format/stix"
 )
 
 // stixObject is what is written of a STIX 2.1 object.

@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"strings"
 
-	"accord"
-	"accord/format/stix"
-
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+
+	"accord"
+	"accord/format/stix"
 )
 
 // Options say how to convert.

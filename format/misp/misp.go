@@ -21,10 +21,10 @@ import (
 	"io"
 	"iter"
 
-	"accord"
-
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"accord"
 )
 
 // Limits bound what is read. Zero fields mean the defaults.

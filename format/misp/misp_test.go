@@ -15,12 +15,12 @@ import (
 	"testing"
 	"testing/iotest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"accord"
 	"accord/demodata"
 	"accord/format/misp"
 	"accord/format/stix"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 const eventID = "0b1c2d3e-0000-4000-8000-000000000001"

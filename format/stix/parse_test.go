@@ -196,11 +196,15 @@ func TestAnObjectThatDoesNotSayItsVersion(t *testing.T) {
 func TestAnObjectOf20IsUpgradedAndTheRestIsUntouched(t *testing.T) {
 	head := `{"created":"2026-01-02T03:04:05.000Z", "id":"%--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f","modified":"2026-01-02T03:04:05.000Z","x_odd":{"b":1,"a":[ 1.50 ]},`
 	for _, tt := range []struct{ typ, in, out string }{
-		{"indicator", `"labels":["malicious-activity"],"pattern":"[file:name = 'x'] START '2016-06-01T00:00:00Z' STOP '2016-07-01T00:00:00Z'","type":"indicator"` + "\n}",
-			`"labels":["malicious-activity"],"pattern":"[file:name = 'x'] START '2016-06-01T00:00:00Z' STOP '2016-07-01T00:00:00Z'","type":"indicator","spec_version":"2.1","indicator_types":["malicious-activity"],"pattern_type":"stix","valid_from":"2026-01-02T03:04:05.000Z"` + "\n}"},
+		{
+			"indicator", `"labels":["malicious-activity"],"pattern":"[file:name = 'x'] START '2016-06-01T00:00:00Z' STOP '2016-07-01T00:00:00Z'","type":"indicator"` + "\n}",
+			`"labels":["malicious-activity"],"pattern":"[file:name = 'x'] START '2016-06-01T00:00:00Z' STOP '2016-07-01T00:00:00Z'","type":"indicator","spec_version":"2.1","indicator_types":["malicious-activity"],"pattern_type":"stix","valid_from":"2026-01-02T03:04:05.000Z"` + "\n}",
+		},
 		{"malware", `"type":"malware","name":"m","labels":["worm"]}`, `"type":"malware","spec_version":"2.1","name":"m","labels":["worm"],"malware_types":["worm"],"is_family":true}`},
-		{"report", `"type":"report","spec_version":"2.0","name":"r","labels":["malware"],"published":"2026-01-02T03:04:05Z","object_refs":["` + malA + `"]}`,
-			`"type":"report","spec_version":"2.1","name":"r","labels":["malware"],"published":"2026-01-02T03:04:05Z","object_refs":["` + malA + `"],"report_types":["malware"]}`},
+		{
+			"report", `"type":"report","spec_version":"2.0","name":"r","labels":["malware"],"published":"2026-01-02T03:04:05Z","object_refs":["` + malA + `"]}`,
+			`"type":"report","spec_version":"2.1","name":"r","labels":["malware"],"published":"2026-01-02T03:04:05Z","object_refs":["` + malA + `"],"report_types":["malware"]}`,
+		},
 		{"identity", `"type":"identity","name":"i"}`, `"type":"identity","spec_version":"2.1","name":"i"}`},
 	} {
 		h := strings.Replace(head, "%", tt.typ, 1)

@@ -173,7 +173,7 @@ func (z *Reader) putMail(name string, b []byte) {
 			start--
 		}
 		end := at + 1
-		for end < len(b) && (mailByte(b[end])) {
+		for end < len(b) && mailByte(b[end]) {
 			end++
 		}
 		if start < at && end > at+1 {

@@ -43,10 +43,14 @@ var valid = []struct{ in, out string }{
 	{`[network-traffic:dst_ref.value ISSUBSET '2001:0db8:dead:beef:0000:0000:0000:0000/64']`, ""},
 	{`[ipv4-addr:value NOT ISSUPERSET '198.51.100.0/27']`, ""},
 	{`[(file:name = 'pdf.exe' OR file:size = 371712) AND file:created = t'2014-01-13T07:03:17Z']`, ""},
-	{`[process:command_line MATCHES '^.+>-add GlobalSign.cer -c -s -r localMachine Root$'] FOLLOWEDBY [process:command_line MATCHES'^.+>-add GlobalSign.cer -c -s -r localMachineTrustedPublisher$'] WITHIN 300 SECONDS`,
-		`[process:command_line MATCHES '^.+>-add GlobalSign.cer -c -s -r localMachine Root$'] FOLLOWEDBY [process:command_line MATCHES '^.+>-add GlobalSign.cer -c -s -r localMachineTrustedPublisher$'] WITHIN 300 SECONDS`},
-	{`([file:name = 'foo.dll'] AND [windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\foo\\bar']) OR [process:image_ref.name = 'fooproc' OR process:image_ref.name = 'procfoo']`,
-		`[file:name = 'foo.dll'] AND [windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\foo\\bar'] OR [process:image_ref.name = 'fooproc' OR process:image_ref.name = 'procfoo']`},
+	{
+		`[process:command_line MATCHES '^.+>-add GlobalSign.cer -c -s -r localMachine Root$'] FOLLOWEDBY [process:command_line MATCHES'^.+>-add GlobalSign.cer -c -s -r localMachineTrustedPublisher$'] WITHIN 300 SECONDS`,
+		`[process:command_line MATCHES '^.+>-add GlobalSign.cer -c -s -r localMachine Root$'] FOLLOWEDBY [process:command_line MATCHES '^.+>-add GlobalSign.cer -c -s -r localMachineTrustedPublisher$'] WITHIN 300 SECONDS`,
+	},
+	{
+		`([file:name = 'foo.dll'] AND [windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\foo\\bar']) OR [process:image_ref.name = 'fooproc' OR process:image_ref.name = 'procfoo']`,
+		`[file:name = 'foo.dll'] AND [windows-registry-key:key = 'HKEY_LOCAL_MACHINE\\foo\\bar'] OR [process:image_ref.name = 'fooproc' OR process:image_ref.name = 'procfoo']`,
+	},
 	{`[a-a:x = 1] FOLLOWEDBY ([a-a:y = 2] FOLLOWEDBY [a-a:z = 3])`, ""},
 	{`([a-a:x = 1] FOLLOWEDBY [a-a:y = 2]) FOLLOWEDBY [a-a:z = 3]`, `[a-a:x = 1] FOLLOWEDBY [a-a:y = 2] FOLLOWEDBY [a-a:z = 3]`},
 	{`[a-a:x = 1] AND ([a-a:y = 2] OR [a-a:z = 3])`, ""},

@@ -67,9 +67,15 @@ func (p *parser) regexFault(err error, at int) error {
 // perlOp names what begins with (?.
 func perlOp(s string) string {
 	for _, op := range [...]struct{ prefix, name string }{
-		{"(?<=", "look-behind (?<="}, {"(?<!", "negative look-behind (?<!"}, {"(?=", "look-ahead (?="},
-		{"(?!", "negative look-ahead (?!"}, {"(?>", "an atomic group (?>"}, {"(?(", "a conditional (?("},
-		{"(?R", "recursion (?R"}, {"(?#", "a comment (?#"}, {"(?|", "a branch reset (?|"},
+		{"(?<=", "look-behind (?<="},
+		{"(?<!", "negative look-behind (?<!"},
+		{"(?=", "look-ahead (?="},
+		{"(?!", "negative look-ahead (?!"},
+		{"(?>", "an atomic group (?>"},
+		{"(?(", "a conditional (?("},
+		{"(?R", "recursion (?R"},
+		{"(?#", "a comment (?#"},
+		{"(?|", "a branch reset (?|"},
 	} {
 		if strings.HasPrefix(s, op.prefix) {
 			return op.name
