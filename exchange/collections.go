@@ -100,7 +100,7 @@ func (c *Collections) Objects(ctx context.Context, who taxii.Caller, _, collecti
 	}
 	now := n.now()
 	for i, d := range rows {
-		if !chosen[i] || !holds(in, n.Self.Name, d, now) {
+		if !chosen[i] || !stands(in, n.Self.Name, d, now) {
 			continue
 		}
 		page.Objects = append(page.Objects, taxii.Object{

@@ -36,7 +36,7 @@ func (d *Decider) stage() string { return "decide:" + d.Party }
 // pass decides one stretch of the feed.
 func (d *Decider) pass(ctx context.Context) (bool, error) {
 	if err := d.Node.partner(d.Party).quarantineErr(); err != nil {
-		return false, nil // reported when it began; nothing more is signed
+		return false, nil //nolint:nilerr // reported when it began; nothing more is signed
 	}
 	in, err := d.Node.InForce(ctx)
 	if err != nil {
@@ -144,7 +144,9 @@ func (d *Decider) concerned(ctx context.Context, changes []accord.Change) ([]str
 	for _, id := range changed {
 		add(items[id].CreatedBy)
 	}
-	return ids, items, nil
+	// What the party itself gave is not decided: it has it.
+	theirs := func(id string) bool { return items[id].Origin.Party == d.Party }
+	return slices.DeleteFunc(ids, theirs), items, nil
 }
 
 // decide commits the decisions on ids and moves the cursor.

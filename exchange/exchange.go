@@ -88,7 +88,12 @@ type Node struct {
 	Now       func() time.Time
 	Rand      io.Reader
 	Logger    *slog.Logger
-	Poll      time.Duration // how often the feed is looked at; default 100 ms
+	// Never, when set, says which values must never be blocked, so that a received
+	// item is marked as held from the first.
+	Never interface {
+		Holds(accord.Observable) (list string, held bool)
+	}
+	Poll time.Duration // how often the feed is looked at; default 100 ms
 
 	book  book
 	mu    sync.Mutex
@@ -268,7 +273,7 @@ func (n *Node) loop(ctx context.Context, name, party string, pass func(context.C
 		busy, err := pass(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // a worker whose ctx ended did not fail
 		case errors.Is(err, accord.ErrConflict) && delay < time.Second:
 			// Another appender was faster: look again.
 			delay = min(delay*2, most)

@@ -64,6 +64,7 @@ func (n *Node) Take(ctx context.Context, party accord.Party, objects [][]byte) (
 			it := items[i]
 			it.Origin, it.Source = row.Origin, party.Name
 			it.TLP = max(it.TLP, row.Origin.TLP)
+			it.Held = n.holds(it.Observables)
 			r.Items, r.Index = append(r.Items, it), append(r.Index, row.Index)
 		}
 	}
@@ -71,6 +72,19 @@ func (n *Node) Take(ctx context.Context, party accord.Party, objects [][]byte) (
 		return verdicts, nil
 	}
 	return verdicts, n.receipt(ctx, party, origin, r)
+}
+
+// holds returns the never-block list that speaks of one of the values.
+func (n *Node) holds(values []accord.Observable) string {
+	if n.Never == nil {
+		return ""
+	}
+	for _, o := range values {
+		if list, held := n.Never.Holds(o); held {
+			return list
+		}
+	}
+	return ""
 }
 
 // fulfils returns the announced row that raw fulfils.
@@ -126,8 +140,8 @@ func (n *Node) receipt(ctx context.Context, party accord.Party, origin string, r
 	return fmt.Errorf("%w: the ledger moves too fast: push again", accord.ErrConflict)
 }
 
-// holds reports whether the agreement that d names lets this node give at now.
-func holds(in []agreement.InForce, self string, d accord.Disclosure, now accord.Stamp) bool {
+// stands reports whether the agreement that d names lets this node give at now.
+func stands(in []agreement.InForce, self string, d accord.Disclosure, now accord.Stamp) bool {
 	for _, f := range agreement.Governing(in, now) {
 		if f.Agreement.ID == d.Agreement {
 			return f.Agreement.Version == d.Version && !f.Suspended[self] && !f.Suspended[d.Party]

@@ -55,7 +55,7 @@ func (p *Pusher) watched(pass func(context.Context) (bool, error)) func(context.
 	state := p.Node.partner(p.Party.Name)
 	return func(ctx context.Context) (bool, error) {
 		if state.quarantineErr() != nil {
-			return false, nil // said when it began
+			return false, nil //nolint:nilerr // said when it began
 		}
 		busy, err := pass(ctx)
 		if err != nil || busy {
@@ -208,7 +208,7 @@ func (p *Pusher) deliver(ctx context.Context) (bool, error) {
 			break
 		}
 		if d.Retracted == 0 && d.Receipted == 0 {
-			if !holds(in, p.Node.Self.Name, d, now) {
+			if !stands(in, p.Node.Self.Name, d, now) {
 				if len(objects) == 0 {
 					return false, nil // waits until it is resumed or retracted
 				}

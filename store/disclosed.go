@@ -167,6 +167,11 @@ func (d *DB) DisclosedBy(ctx context.Context, party string) (map[string]int64, e
 	return d.byArticle(ctx, "disclosed", party, 1<<20)
 }
 
+// ReceivedBy counts what party gave that is held here, by article.
+func (d *DB) ReceivedBy(ctx context.Context, party string) (map[string]int64, error) {
+	return d.byArticle(ctx, "received", party, 1<<20)
+}
+
 func (d *DB) byArticle(ctx context.Context, kind, party string, limit int) (map[string]int64, error) {
 	out := map[string]int64{}
 	rows, err := d.query(ctx, "SELECT part, n FROM tally WHERE kind = $1 AND name = $2 AND n > 0 ORDER BY n DESC, part LIMIT $3", kind, party, limit)

@@ -247,7 +247,7 @@ func (d *DB) Receive(ctx context.Context, g accord.Receiving) error {
 			if err != nil {
 				return err
 			}
-			t.tally("received", g.Party, "", n)
+			t.tally("received", g.Party, it.Origin.Article, n)
 		}
 		return e.finish(ctx)
 	})

@@ -162,7 +162,7 @@ func (c console) agreementView(ctx context.Context, r accord.AgreementRecord, re
 
 // countArticles adds the articles with what came of each.
 func (c console) countArticles(ctx context.Context, a *agreement.Agreement, v *view.Agreement) error {
-	given, withheld := map[string]int64{}, map[string]int64{}
+	given, got, withheld := map[string]int64{}, map[string]int64{}, map[string]int64{}
 	for _, p := range a.Parties {
 		if p.Name == c.self.Name {
 			continue
@@ -175,6 +175,13 @@ func (c console) countArticles(ctx context.Context, a *agreement.Agreement, v *v
 		if err != nil {
 			return err
 		}
+		r, err := c.db.ReceivedBy(ctx, p.Name)
+		if err != nil {
+			return err
+		}
+		for article, n := range r {
+			got[article] += n
+		}
 		for article, n := range g {
 			given[article] += n
 		}
@@ -183,7 +190,7 @@ func (c console) countArticles(ctx context.Context, a *agreement.Agreement, v *v
 		}
 	}
 	for _, r := range a.Articles {
-		v.Articles = append(v.Articles, view.Article{Article: r, Given: given[r.Number], Withheld: withheld[r.Number], Got: -1})
+		v.Articles = append(v.Articles, view.Article{Article: r, Given: given[r.Number], Withheld: withheld[r.Number], Got: got[r.Number]})
 	}
 	return nil
 }

@@ -77,6 +77,7 @@ func (n *node) assemble() (*running, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.exchange.Never = never
 	if err := r.assembleProtect(never); err != nil {
 		return nil, err
 	}
