@@ -123,6 +123,7 @@ func (r *Article) duties() string {
 		b.WriteString(", names the giver wherever it uses it")
 	case AttributionMustNot:
 		b.WriteString(", names the giver to nobody")
+	case AttributionMay: // says nothing
 	}
 	return b.String() + "."
 }

@@ -134,7 +134,7 @@ func (o *opener) open(ctx context.Context, in input) error {
 	o.in = &meter{ctx: ctx, o: o, r: in.r}
 	raw := bufio.NewReaderSize(o.in, peekSize)
 	pack := packing(raw)
-	body := raw
+	var body *bufio.Reader
 	switch pack {
 	case "zip":
 		if in.at == nil {
@@ -184,7 +184,7 @@ func (o *opener) tar(r io.Reader) error {
 	t := tar.NewReader(r)
 	for n := 0; ; n++ {
 		h, err := t.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

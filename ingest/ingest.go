@@ -158,7 +158,7 @@ func (in *Ingester) File(ctx context.Context, path string, o Options) (Report, e
 	if err != nil {
 		return Report{}, fmt.Errorf("ingest: %w", err)
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	info, err := f.Stat()
 	if err != nil {
 		return Report{}, fmt.Errorf("ingest: %w", err)

@@ -88,8 +88,9 @@ func (p *parsing) text(e entry) error {
 		return p.misp(e)
 	case List:
 		return p.list(e)
+	default:
+		return fmt.Errorf("%w: format %q: want stix, misp or list", accord.ErrInvalid, format)
 	}
-	return fmt.Errorf("%w: format %q: want stix, misp or list", accord.ErrInvalid, format)
 }
 
 // unmarked is what an object without marking counts as.

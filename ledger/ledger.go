@@ -42,11 +42,11 @@ const (
 )
 
 var (
-	// ErrFork: two different histories of one log.
+	// ErrFork means two different histories of one log.
 	ErrFork = fmt.Errorf("%w: the log has forked", accord.ErrConflict)
-	// ErrRollback: a checkpoint smaller than what is known already.
+	// ErrRollback means a checkpoint smaller than what is known already.
 	ErrRollback = fmt.Errorf("%w: the log has gone back", accord.ErrConflict)
-	// ErrProof: a proof that does not prove.
+	// ErrProof means a proof that does not prove.
 	ErrProof = fmt.Errorf("%w: the proof does not hold", accord.ErrConflict)
 )
 

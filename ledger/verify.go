@@ -317,6 +317,7 @@ func (v *verification) glance(l accord.Leaf) {
 		if c, err := parseRetraction(n.Text, from); err == nil {
 			_ = v.takeBack(c) // what it names wrongly takes nothing back
 		}
+	case accord.LeafReceipt, accord.LeafConfirmation: // nothing refers to these
 	}
 	v.seen = append(v.seen, s)
 }

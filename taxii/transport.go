@@ -76,8 +76,7 @@ func squeeze(body []byte) ([]byte, error) {
 // wait. What does not come from the server (a lost connection, a body that ended
 // early) may be tried again; what it said and we refuse may not.
 func retry(err error) (time.Duration, bool) {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		switch e.Status {
 		case http.StatusRequestTimeout, http.StatusTooManyRequests, http.StatusBadGateway,
 			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
@@ -85,8 +84,7 @@ func retry(err error) (time.Duration, bool) {
 		}
 		return 0, false
 	}
-	var cert *tls.CertificateVerificationError
-	if errors.As(err, &cert) {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return 0, false
 	}
 	for _, final := range []error{accord.ErrInvalid, accord.ErrForbidden, errTooLarge, errBomb, errEncoding} {

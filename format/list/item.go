@@ -4,6 +4,7 @@ package list
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -88,7 +89,8 @@ type indicator struct {
 
 // written makes the indicator of a path, or of a value of several forms.
 func (r Row) written(f stix.IndicatorFields) (accord.Item, error) {
-	key := f.Source + "\x00" + r.Path
+	var key strings.Builder
+	key.WriteString(f.Source + "\x00" + r.Path)
 	// LIKE has no escape (STIX 2.1 §9.6): a '%' or '_' of the path matches more
 	// than itself.
 	text := []byte("[url:value LIKE ")
@@ -101,17 +103,17 @@ func (r Row) written(f stix.IndicatorFields) (accord.Item, error) {
 				text = append(text, " OR "...)
 			}
 			text = pattern.AppendQuote(append(text, "url:value = "...), v.Value)
-			key += "\x00" + v.Value
+			key.WriteString("\x00" + v.Value)
 		}
 	}
 	if f.Family != "" {
-		f.Labels = append(f.Labels[:len(f.Labels):len(f.Labels)], "family:"+f.Family)
+		f.Labels = append(slices.Clip(f.Labels), "family:"+f.Family)
 	}
 	if f.Modified == 0 {
 		f.Modified = f.Created
 	}
 	b, err := json.Marshal(indicator{
-		Type: "indicator", Spec: "2.1", ID: "indicator--" + uuid.NewSHA1(namespace, []byte(key)).String(), CreatedBy: f.CreatedBy,
+		Type: "indicator", Spec: "2.1", ID: "indicator--" + uuid.NewSHA1(namespace, []byte(key.String())).String(), CreatedBy: f.CreatedBy,
 		Created: f.Created, Modified: f.Modified, Name: f.Name, Description: f.Description,
 		Pattern: string(append(text, ']')), PatternType: "stix", ValidFrom: f.Created,
 		Types: []string{"malicious-activity"}, Labels: f.Labels, Markings: []string{stix.MarkingID(f.TLP)},

@@ -77,7 +77,7 @@ func Read(r io.Reader, lim Limits) iter.Seq2[Row, error] {
 		p := parser{}
 		for n := 1; ; n++ {
 			line, err := readLine(br, lim.Line)
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil && !errors.Is(err, errLong) {

@@ -55,6 +55,7 @@ func value(typ, s string) (Row, error) {
 		} else if err == nil {
 			kind = accord.KindIPv6
 		}
+	default: // is what it is called
 	}
 	return one(kind, s)
 }

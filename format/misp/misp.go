@@ -195,7 +195,7 @@ func Read(r io.Reader, lim Limits) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		b := &bounded{r: r, left: lim.Event}
 		s := &scanner{dec: jsontext.NewDecoder(b), in: b, lim: lim, yield: yield}
-		if err := s.document(); err != nil && err != errStop {
+		if err := s.document(); err != nil && !errors.Is(err, errStop) {
 			yield(Event{}, s.explain(err))
 		}
 	}
@@ -251,7 +251,7 @@ func (s *scanner) document() error {
 	s.in.left = s.lim.Event
 	if _, err := s.dec.ReadToken(); err == nil {
 		return fmt.Errorf("%w: more text after the end of the document, at byte %d", accord.ErrInvalid, s.dec.InputOffset())
-	} else if err != io.EOF {
+	} else if !errors.Is(err, io.EOF) {
 		return err
 	}
 	return nil

@@ -4,6 +4,7 @@ package misp
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -19,7 +20,7 @@ func strict(v jsontext.Value, depth int) error {
 	var names []map[string]struct{} // one for each open value; nil for arrays
 	for {
 		tok, err := d.ReadToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {

@@ -150,8 +150,8 @@ func (d *document) build(depth int) error {
 func (d *document) scalar(i int, name bool) (end int, err error) {
 	raw, kind := d.raw, d.raw[i]
 	end = i + 1
-	switch {
-	case kind == '"':
+	switch kind {
+	case '"':
 		for ; raw[end] != '"'; end++ {
 			if raw[end] == '\\' {
 				end++

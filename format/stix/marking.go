@@ -64,6 +64,7 @@ func MarkingDefinition(t accord.TLP) []byte {
 	case accord.TLPGreen, accord.TLPAmber:
 		n := t.String()
 		return []byte(head + `"2017-01-20T00:00:00.000Z","definition_type":"tlp","name":"TLP:` + strings.ToUpper(n) + `","definition":{"tlp":"` + n + `"}}`)
+	case accord.TLPRed:
 	}
 	return []byte(head + `"2017-01-20T00:00:00.000Z","definition_type":"tlp","name":"TLP:RED","definition":{"tlp":"red"}}`)
 }

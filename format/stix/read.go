@@ -137,8 +137,7 @@ func (s *splitter) fault(err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return problem("", "", "the input ends in the middle of an object, at byte %d", s.meter.n)
 	}
-	var se *jsontext.SyntacticError
-	if errors.As(err, &se) {
+	if _, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return syntaxProblem(err, 0)
 	}
 	return err // of the reader
@@ -271,8 +270,7 @@ func (s *splitter) emit(raw []byte, at int64, place string) error {
 	}
 	d, err := index(raw, s.lim.Depth)
 	if err != nil {
-		var p *Problem
-		if errors.As(err, &p) {
+		if p, ok := errors.AsType[*Problem](err); ok {
 			p.Path = join(place, p.Path)
 			p.Message += ", of the object at byte " + strconv.FormatInt(at, 10)
 		}

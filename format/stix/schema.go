@@ -93,7 +93,7 @@ var known = knownNames()
 
 func knownNames() map[string]string {
 	out := map[string]string{}
-	for _, n := range strings.Fields(`type spec_version id created_by_ref created modified revoked labels confidence lang
+	for n := range strings.FieldsSeq(`type spec_version id created_by_ref created modified revoked labels confidence lang
 		external_references object_marking_refs granular_markings defanged extensions name description pattern
 		pattern_type pattern_version valid_from valid_until indicator_types kill_chain_phases malware_types is_family
 		aliases report_types published object_refs relationship_type source_ref target_ref sighting_of_ref count

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -63,10 +64,8 @@ func (l List) Speaks(attributes ...string) bool {
 	}
 	for _, m := range l.Matching {
 		for part := range strings.SplitSeq(m, "|") {
-			for _, a := range attributes {
-				if part == a {
-					return true
-				}
+			if slices.Contains(attributes, part) {
+				return true
 			}
 		}
 	}

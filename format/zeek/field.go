@@ -167,6 +167,7 @@ func (z *Reader) put(f *field, text []byte) {
 		z.putMail(f.name, text)
 	case asHash:
 		z.putHash(f.name, text)
+	case none: // not read
 	}
 }
 

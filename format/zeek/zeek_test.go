@@ -267,8 +267,7 @@ func FuzzReader(f *testing.F) {
 		for {
 			rec, err := z.Next()
 			if err != nil {
-				var bad *zeek.LineError
-				if errors.As(err, &bad) {
+				if _, ok := errors.AsType[*zeek.LineError](err); ok {
 					continue
 				}
 				break

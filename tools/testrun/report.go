@@ -110,22 +110,31 @@ func (r *report) endTest(t test, result string) {
 		r.skipped = append(r.skipped, skip{t, reason(r.text(t))})
 	case "fail":
 		r.fail(t.pkg)
-		fmt.Fprintf(r.w, "%s", r.text(t))
+		fmt.Fprintf(r.w, "%s", said(r.text(t)))
 	}
 	delete(r.output, t)
 }
 
-// reason is what a skipped test said, without the lines of go test itself.
-func reason(output string) string {
-	var said []string
+// said is what a test printed, without the lines on when it ran.
+func said(output string) string {
+	var b strings.Builder
 	for line := range strings.Lines(output) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ") || line == "" {
-			continue
+		if !strings.HasPrefix(line, "=== ") {
+			b.WriteString(line)
 		}
-		said = append(said, line)
 	}
-	return strings.Join(said, " ")
+	return b.String()
+}
+
+// reason is what a skipped test said, on one line.
+func reason(output string) string {
+	var words []string
+	for line := range strings.Lines(said(output)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "--- ") {
+			words = append(words, line)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // endPackage prints go test's own last line of the package and, when it failed, what

@@ -45,8 +45,9 @@ func (t token) shown() string {
 		return "string " + clip(quote(t.text))
 	case tokHex, tokBinary:
 		return "a binary constant"
+	default:
+		return strconv.Quote(clip(t.text))
 	}
-	return strconv.Quote(clip(t.text))
 }
 
 func clip(s string) string {

@@ -134,12 +134,12 @@ func nameFault(s string) string {
 
 func address(kind accord.Kind, s string) (string, error) {
 	bare := s
-	if i := strings.IndexByte(s, '/'); i >= 0 {
+	if before, _, ok := strings.Cut(s, "/"); ok {
 		f, err := netip.ParsePrefix(s)
 		if err != nil || !f.IsSingleIP() {
 			return "", invalid(kind, s, "not one address")
 		}
-		bare = s[:i]
+		bare = before
 	}
 	a, err := netip.ParseAddr(bare)
 	if err != nil || a.Zone() != "" {
