@@ -147,6 +147,38 @@ func killOnce(t *testing.T, url string, ingested, disclosed *int64) {
 	_ = cmd.Wait() // killed
 }
 
+// The command line writes beside the server: neither waits long or fails.
+func TestAProcessMayWriteBesideAnother(t *testing.T) {
+	for name, engine := range engines {
+		t.Run(name, func(t *testing.T) {
+			url := engine(t)
+			d := storetest.Open(t, url)
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), victimEnv+"="+url)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			ours := int64(0)
+			for turn := int64(0); turn < 40 || value(d.Cursor(t.Context(), "victim"))(t) < 5; turn++ {
+				it := victimItem(900000+turn, 0)
+				if _, err := d.Ingest(t.Context(), []accord.Item{it}, 1); err != nil {
+					t.Error(err)
+					break
+				}
+				ours++
+			}
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait() // killed
+			settle(t, d, url)
+			counts := value(d.Counts(t.Context()))(t)
+			changes := value(d.Changes(t.Context(), 0, 1<<30))(t)
+			if counts.Items != int64(len(changes)) || counts.Seq != counts.Items || (counts.Items-ours)%victimBatch != 0 {
+				t.Errorf("%d items, %d of ours, %d changes, seq %d", counts.Items, ours, len(changes), counts.Seq)
+			}
+		})
+	}
+}
+
 // survey checks what is stored against what was acknowledged.
 func survey(t *testing.T, url string, ingested, disclosed int64) {
 	t.Helper()

@@ -22,24 +22,40 @@ func (d *DB) SoughtSince(ctx context.Context, after int64, limit int) ([]accord.
 	if after == 0 {
 		live = " AND withdrawn = 0 AND revoked = 0"
 	}
-	rows, err := d.query(ctx, "SELECT "+itemHead+" FROM item WHERE type = 'indicator' AND seq > $1 AND latest = 1"+live+
-		" ORDER BY seq LIMIT $2", after, limit)
+	rows, err := d.query(ctx, "SELECT id, version, seq, withdrawn, held, name, valid_from, valid_until, revoked, tlp, atomic, origin, facts "+
+		"FROM item WHERE type = 'indicator' AND seq > $1 AND latest = 1"+live+" ORDER BY seq LIMIT $2", after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("sought: %w", err)
 	}
 	var out []accord.SoughtChange
 	err = all(rows, func(r *sql.Rows) error {
-		var x row
-		if err := x.scan(r, false); err != nil {
-			return err
-		}
-		out = append(out, accord.SoughtChange{Seq: x.Seq, ID: x.ID, Sought: soughtOf(&x.Item)})
-		return nil
+		it, err := scanSought(r)
+		out = append(out, accord.SoughtChange{Seq: it.Seq, ID: it.ID, Sought: soughtOf(&it)})
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("sought: %w", err)
 	}
 	return out, nil
+}
+
+// scanSought reads of an indicator what an index is made of.
+func scanSought(r *sql.Rows) (it accord.Item, err error) {
+	var origin, fact string
+	err = r.Scan(&it.ID, &it.Version, &it.Seq, &it.Withdrawn, &it.Held, &it.Name, &it.ValidFrom, &it.ValidUntil, &it.Revoked, &it.TLP, &it.Atomic,
+		&origin, &fact)
+	if err != nil {
+		return it, err
+	}
+	var f facts
+	if err := json.Unmarshal([]byte(fact), &f); err != nil {
+		return it, fmt.Errorf("facts of %s: %w", it.ID, err)
+	}
+	f.into(&it)
+	if it.Origin, err = originOf(origin); err != nil {
+		return it, fmt.Errorf("origin of %s: %w", it.ID, err)
+	}
+	return it, nil
 }
 
 func soughtOf(it *accord.Item) []accord.Sought {

@@ -47,7 +47,10 @@ var small = []string{
 	"tally", "zone", "head", "party", "agreement", "suspension", "account", "token", "session", "counter", "stage", "pushed",
 }
 
-var scans = regexp.MustCompile(`SCAN (\w+)`)
+var (
+	scans    = regexp.MustCompile(`SCAN (\w+)`)
+	seqScans = regexp.MustCompile(`Seq Scan on (\w+)`)
+)
 
 // Every statement that the contract makes the store run is explained: none may
 // walk a whole table that grows, or sort what it found.
@@ -81,6 +84,56 @@ func TestNoStatementScansOrSortsATableThatGrows(t *testing.T) {
 	}
 	if len(queries) < 60 {
 		t.Errorf("only %d statements seen", len(queries))
+	}
+}
+
+// On PostgreSQL the planner is told to walk through a table only when there is
+// no other way. Then a walk means that an index is missing.
+func TestNoStatementScansATableThatGrowsOnPostgres(t *testing.T) {
+	storetest.Postgres(t) // skips
+	var mu sync.Mutex
+	queries := map[string][]any{}
+	storetest.Run(t, func(t *testing.T) *store.DB {
+		d := storetest.Open(t, storetest.Postgres(t))
+		d.Trace(func(query string, args []any) {
+			mu.Lock()
+			defer mu.Unlock()
+			queries[query] = slices.Clone(args)
+		})
+		return d
+	})
+	conn, err := storetest.Open(t, storetest.Postgres(t)).Pool().Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(t.Context(), "SET enable_seqscan = off"); err != nil {
+		t.Fatal(err)
+	}
+	for query, args := range queries {
+		if strings.HasPrefix(query, "INSERT") {
+			continue
+		}
+		rows, err := conn.QueryContext(t.Context(), "EXPLAIN "+query, args...)
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		var plan strings.Builder
+		for rows.Next() {
+			var line string
+			if err := rows.Scan(&line); err != nil {
+				t.Fatal(err)
+			}
+			plan.WriteString("  " + line + "\n")
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range seqScans.FindAllStringSubmatch(plan.String(), -1) {
+			if !slices.Contains(small, m[1]) {
+				t.Errorf("walks through %s:\n%s\n%s", m[1], query, plan.String())
+			}
+		}
 	}
 }
 
