@@ -52,7 +52,7 @@ type Store interface {
 // Exchange is the part of exchange.Node that partners call.
 type Exchange interface {
 	Mirror(ctx context.Context, party accord.Party, a exchange.Announcement) (exchange.Mirrored, error)
-	MirrorSize(ctx context.Context, party string) (int64, error)
+	Mirrored(ctx context.Context, party string) (exchange.Mirrored, error)
 }
 
 // Config is what an API needs.

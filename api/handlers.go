@@ -43,6 +43,9 @@ func read(w http.ResponseWriter, r *http.Request, most int64, v any) error {
 	if err := depth(body); err != nil {
 		return err
 	}
+	if jsontext.Value(body).Kind() != jsontext.KindBeginObject {
+		return fmt.Errorf("%w: body: want a JSON object", accord.ErrInvalid)
+	}
 	if err := json.Unmarshal(body, v, json.RejectUnknownMembers(true)); err != nil {
 		return fmt.Errorf("%w: body: %w", accord.ErrInvalid, err)
 	}
@@ -112,6 +115,7 @@ func (a *API) situation(w http.ResponseWriter, r *http.Request, _ caller) error 
 			return err
 		}
 	}
+	stages["match"] = a.Keeper.Index().Seq()
 	return write(w, Situation{a.Self.Name, accord.StampOf(a.Now()), c, a.Keeper.Index().Size(), stages})
 }
 
@@ -315,11 +319,11 @@ func (a *API) logSize(w http.ResponseWriter, r *http.Request, c caller) error {
 	if o, own := r.URL.Query().Get("origin"), ledger.Origin(c.party.Name, a.Self.Name); o != "" && o != own {
 		return fmt.Errorf("%w: log %q is not yours to ask for: want %q", accord.ErrForbidden, o, own)
 	}
-	size, err := a.Exchange.MirrorSize(r.Context(), c.party.Name)
+	m, err := a.Exchange.Mirrored(r.Context(), c.party.Name)
 	if err != nil {
 		return err
 	}
-	return write(w, exchange.Mirrored{Size: size})
+	return write(w, m)
 }
 
 func (a *API) logAnnounce(w http.ResponseWriter, r *http.Request, c caller) error {

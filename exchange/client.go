@@ -33,14 +33,13 @@ type Client struct {
 
 var _ Remote = (*Client)(nil)
 
-// LogSize implements [Remote].
-func (c *Client) LogSize(ctx context.Context, origin string) (int64, error) {
+// Mirrored implements [Remote].
+func (c *Client) Mirrored(ctx context.Context, origin string) (Mirrored, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.URL+LogPath+"?origin="+url.QueryEscape(origin), nil)
 	if err != nil {
-		return 0, err
+		return Mirrored{}, err
 	}
-	m, err := c.do(req)
-	return m.Size, err
+	return c.do(req)
 }
 
 // Announce implements [Remote].

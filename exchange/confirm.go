@@ -25,6 +25,9 @@ func (c *Confirmer) Run(ctx context.Context) error {
 }
 
 func (c *Confirmer) pass(ctx context.Context) (bool, error) {
+	if may, err := c.Node.maySign(ctx, c.Party); err != nil || !may {
+		return false, err
+	}
 	rows, seqs, err := c.Node.Store.Unconfirmed(ctx, c.Party, decideBatch)
 	if err != nil {
 		return false, fmt.Errorf("read unconfirmed retractions: %w", err)
@@ -64,8 +67,10 @@ func (c *Confirmer) pass(ctx context.Context) (bool, error) {
 // appendRecord appends one record to this node's log to party and commits it
 // with what it records.
 func (n *Node) appendRecord(ctx context.Context, party string, record []byte, commit func(accord.LogAppend) error) error {
-	if err := n.partner(party).quarantineErr(); err != nil {
+	if may, err := n.maySign(ctx, party); err != nil {
 		return err
+	} else if !may {
+		return n.errNotYet(party)
 	}
 	origin := ledger.Origin(n.Self.Name, party)
 	defer n.lock(origin)()

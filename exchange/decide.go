@@ -35,8 +35,8 @@ func (d *Decider) stage() string { return "decide:" + d.Party }
 
 // pass decides one stretch of the feed.
 func (d *Decider) pass(ctx context.Context) (bool, error) {
-	if err := d.Node.partner(d.Party).quarantineErr(); err != nil {
-		return false, nil //nolint:nilerr // reported when it began; nothing more is signed
+	if may, err := d.Node.maySign(ctx, d.Party); err != nil || !may {
+		return false, err
 	}
 	in, err := d.Node.InForce(ctx)
 	if err != nil {
@@ -205,8 +205,12 @@ func (d *Decider) one(ctx context.Context, b *accord.Disclosing, o outcome, live
 		}
 		return d.retract(b, live, "withdrawn by its source")
 	case !o.shared():
+		narrow := narrowed(o.decision)
+		if given && !narrow && live.Item == o.item.ItemKey {
+			return nil, nil // the party has this version, and keeps it
+		}
 		b.Withheld = append(b.Withheld, withheldOf(d.Party, o, b.At))
-		if given && narrowed(o.decision) {
+		if given && narrow {
 			return d.retract(b, live, "narrowed: "+o.decision.Article)
 		}
 		return nil, nil

@@ -104,6 +104,7 @@ type Node struct {
 // partnerState is what is known of one partner in this run.
 type partnerState struct {
 	mu          sync.Mutex
+	met         bool      // it has said in this run how much of our log it holds
 	quarantined error     // set when the partner holds more of our log than we do
 	reached     time.Time // last successful exchange
 	failing     error
@@ -163,6 +164,45 @@ func (s *partnerState) quarantineErr() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.quarantined
+}
+
+// maySign reports whether this node may sign for party: not in quarantine, and
+// not before the partner's node has said how much of our log it holds. Who was
+// restored from a backup would else sign a second history before it finds out.
+// A party without a node of its own mirrors nothing and is not asked.
+func (n *Node) maySign(ctx context.Context, party string) (bool, error) {
+	s := n.partner(party)
+	s.mu.Lock()
+	met, quarantined := s.met, s.quarantined != nil
+	s.mu.Unlock()
+	if met || quarantined {
+		return !quarantined, nil
+	}
+	parties, err := n.Store.Parties(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read parties: %w", err)
+	}
+	for _, p := range parties {
+		if p.Name == party && p.URL == "" {
+			s.meet()
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+func (s *partnerState) meet() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.met = true
+}
+
+// errNotYet is why nothing is signed for a partner.
+func (n *Node) errNotYet(party string) error {
+	if err := n.partner(party).quarantineErr(); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s has not yet said how much of the log to it it holds: nothing is signed before", accord.ErrConflict, party)
 }
 
 // lock serialises appends to one log of this node in this process; the store's

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"accord"
 	"accord/agreement"
@@ -26,6 +27,25 @@ type Verdict struct {
 // the rest is taken. Taking the same object again is a success that changes
 // nothing. One receipt, signed, covers all that was taken.
 func (n *Node) Take(ctx context.Context, party accord.Party, objects [][]byte) ([]Verdict, error) {
+	// What is taken is receipted in our log: see maySign.
+	if may, err := n.maySign(ctx, party.Name); err != nil {
+		return nil, err
+	} else if !may {
+		return nil, n.errNotYet(party.Name)
+	}
+	var all []Verdict
+	for part := range slices.Chunk(objects, pushBatch) {
+		verdicts, err := n.take(ctx, party, part)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, verdicts...)
+	}
+	return all, nil
+}
+
+// take is Take of as many objects as one receipt may name.
+func (n *Node) take(ctx context.Context, party accord.Party, objects [][]byte) ([]Verdict, error) {
 	verdicts := make([]Verdict, len(objects))
 	items := make([]accord.Item, len(objects))
 	var keys []accord.ItemKey
@@ -52,15 +72,18 @@ func (n *Node) Take(ctx context.Context, party accord.Party, objects [][]byte) (
 		return nil, fmt.Errorf("look up announcements: %w", err)
 	}
 	r := accord.Receiving{Party: party.Name, At: n.now()}
+	taken := map[int64]bool{} // an object may come twice in one push
 	for i, raw := range objects {
 		if verdicts[i].Refused != "" {
 			continue
 		}
-		row, why := fulfils(pending[items[i].ItemKey], raw)
-		switch {
-		case why != "":
-			verdicts[i].Refused = why
-		case row.Held == 0:
+		rows, why := fulfils(pending[items[i].ItemKey], raw)
+		verdicts[i].Refused = why
+		for _, row := range rows {
+			if taken[row.Index] {
+				continue
+			}
+			taken[row.Index] = true
 			it := items[i]
 			it.Origin, it.Source = row.Origin, party.Name
 			it.TLP = max(it.TLP, row.Origin.TLP)
@@ -87,25 +110,28 @@ func (n *Node) holds(values []accord.Observable) string {
 	return ""
 }
 
-// fulfils returns the announced row that raw fulfils.
-func fulfils(rows []accord.Received, raw []byte) (accord.Received, string) {
+// fulfils returns the announced rows that raw fulfils and that are not held yet,
+// oldest first: the same bytes may have been given anew, under other terms.
+func fulfils(rows []accord.Received, raw []byte) (open []accord.Received, refused string) {
+	if len(rows) == 0 {
+		return nil, "no disclosure in the ledger announces this object: announce it first"
+	}
 	sum := sha256.Sum256(raw)
+	refused = "the ledger announces other bytes for this version"
 	for _, row := range rows {
-		if row.Sum == sum {
-			return row, ""
+		if row.Sum != sum {
+			continue
+		}
+		refused = ""
+		if row.Held == 0 {
+			open = append(open, row)
 		}
 	}
-	if len(rows) > 0 {
-		return accord.Received{}, "the ledger announces other bytes for this version"
-	}
-	return accord.Received{}, "no disclosure in the ledger announces this object: announce it first"
+	return open, refused
 }
 
 // receipt signs for r.Items and stores both in one transaction.
 func (n *Node) receipt(ctx context.Context, party accord.Party, origin string, r accord.Receiving) error {
-	if err := n.partner(party.Name).quarantineErr(); err != nil {
-		return err
-	}
 	theirs := ledger.Origin(party.Name, n.Self.Name)
 	mirror, err := n.Store.Head(ctx, theirs)
 	if err != nil {

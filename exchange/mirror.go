@@ -33,8 +33,8 @@ type WireLeaf struct {
 }
 
 // Mirrored is the answer: how much of the log the receiver holds, and its
-// cosignature on the checkpoint it was sent. A gap is answered with 409 and the
-// size to go on from.
+// cosignature on the checkpoint it was sent, or when nothing was sent (GET) on the
+// newest it cosigned. A gap is answered with 409 and the size to go on from.
 type Mirrored struct {
 	Size     int64  `json:"size"`
 	Cosigned string `json:"cosigned,omitempty"`
@@ -54,6 +54,9 @@ func (n *Node) Mirror(ctx context.Context, party accord.Party, a Announcement) (
 	}
 	if a.From < 0 || len(a.Leaves) == 0 || len(a.Leaves) > announceMost {
 		return Mirrored{}, fmt.Errorf("%w: an announcement has 1 to %d leaves", accord.ErrInvalid, announceMost)
+	}
+	if err := n.partner(party.Name).quarantineErr(); err != nil {
+		return Mirrored{}, err
 	}
 	defer n.lock(origin)()
 	head, err := n.Store.Head(ctx, origin)
@@ -146,7 +149,11 @@ func (n *Node) interpret(ctx context.Context, party accord.Party, grown accord.L
 	}
 	held := map[string]bool{}
 	for _, f := range in {
-		held[fmt.Sprintf("%s %d", f.Agreement.ID, f.Agreement.Version)] = true
+		_, us := f.Agreement.Party(n.Self.Name)
+		_, them := f.Agreement.Party(party.Name)
+		if us && them && len(f.Agreement.Missing()) == 0 {
+			held[fmt.Sprintf("%s %d", f.Agreement.ID, f.Agreement.Version)] = true
+		}
 	}
 	word, err := ledger.PartyVerifier(party.Key)
 	if err != nil {
@@ -238,11 +245,12 @@ func indexes(spans []accord.IndexSpan) iter.Seq[int64] {
 	}
 }
 
-// MirrorSize returns how much of party's log this node holds.
-func (n *Node) MirrorSize(ctx context.Context, party string) (int64, error) {
+// Mirrored returns how much of party's log this node holds, and the newest
+// checkpoint of it that this node cosigned.
+func (n *Node) Mirrored(ctx context.Context, party string) (Mirrored, error) {
 	h, err := n.Store.Head(ctx, ledger.Origin(party, n.Self.Name))
 	if err != nil && !errors.Is(err, accord.ErrNotFound) {
-		return 0, fmt.Errorf("read mirror head: %w", err)
+		return Mirrored{}, fmt.Errorf("read mirror head: %w", err)
 	}
-	return h.Size, nil
+	return Mirrored{Size: h.Size, Cosigned: string(h.Cosigner)}, nil
 }

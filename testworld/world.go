@@ -58,8 +58,8 @@ func Strangers(t testing.TB) *World {
 }
 
 // New3 returns three nations, each pair under an agreement of its own: "ma-il",
-// "gr-ma" and "gr-il", where the first named in the comment gives context: IL to
-// MA, MA to GR, IL to GR. change is given each draft's id.
+// where IL gives context, "gr-ma", where MA does, and "gr-il", where IL does.
+// change is given each draft with its id.
 func New3(t testing.TB, change func(id, text string) string) *World {
 	t.Helper()
 	w := NewWith(t, func(text string) string { return change("ma-il", text) })
@@ -155,7 +155,11 @@ func Suspend(t testing.TB, msg []byte, lift bool, by *Nation, others ...*Nation)
 	for _, n := range all {
 		parties = append(parties, n.Self)
 	}
-	a, err := agreement.Open(msg, parties)
+	text, err := agreement.TextOf(msg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := agreement.Parse(text)
 	if err != nil {
 		t.Fatal(err)
 	}
