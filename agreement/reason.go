@@ -47,6 +47,8 @@ const (
 	CodeInstitutions = "institutions"  // giver
 	CodePseudonym    = "pseudonymised" //
 	CodeRedacted     = "redacted"      // properties…
+	CodeRequired     = "required"      // property
+	CodeNamed        = "named"         //
 )
 
 var english = map[string]string{
@@ -66,6 +68,8 @@ var english = map[string]string{
 	CodeOwn:         "it is our own", CodeTLP: "it is TLP:%s, above %s", CodePAP: "it is PAP:%s, above %s",
 	CodePermitted: "%s permits it", CodeInstitutions: "%s gave it to the authority alone",
 	CodePseudonym: "the identity is replaced by a pseudonym", CodeRedacted: "left out: %s",
+	CodeRequired: "it cannot stand without %s, which may not go",
+	CodeNamed:    "it names an identity that goes under a pseudonym",
 }
 
 // String says the reason in English.

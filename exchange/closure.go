@@ -178,7 +178,8 @@ func (c *closure) redact(o *outcome) error {
 	}
 	out, removed, err := stix.Redact(o.item.Bytes, r)
 	if errors.Is(err, stix.ErrRequired) {
-		o.withhold("required-reference", err.Error())
+		property := err.Error()
+		o.withhold(agreement.CodeRequired, property[strings.LastIndex(property, " ")+1:])
 		return nil
 	}
 	if err != nil {
@@ -187,7 +188,7 @@ func (c *closure) redact(o *outcome) error {
 	for _, name := range names {
 		if names := strings.TrimSpace(name); len(names) >= 4 &&
 			bytes.Contains(bytes.ToLower(out), bytes.ToLower([]byte(names))) {
-			o.withhold("names-pseudonymised", "")
+			o.withhold(agreement.CodeNamed)
 			return nil
 		}
 	}
@@ -211,9 +212,11 @@ func (c *closure) pseudonymise(o *outcome) error {
 	return nil
 }
 
-func (o *outcome) withhold(code, arg string) {
+// withhold withholds for a reason that only the whole closure shows: what
+// granted it no longer speaks.
+func (o *outcome) withhold(code string, args ...string) {
 	o.decision.Effect = agreement.Withhold
-	o.decision.Reasons = append(slices.Clone(o.decision.Reasons), agreement.Reason{Code: code, Args: []string{arg}})
+	o.decision.Reasons = []agreement.Reason{{Code: code, Args: args}}
 	o.bytes, o.removed, o.sent = nil, nil, o.item.ItemKey
 }
 

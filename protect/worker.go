@@ -121,7 +121,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	w.later = map[string]accord.Stamp{}
 	err := w.run(ctx)
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // a worker whose ctx ended did not fail
 	}
 	return err
 }

@@ -275,6 +275,39 @@ func TestBulkGoesStraightToBase(t *testing.T) {
 	}
 }
 
+func TestACrowdedHotZoneGivesItsOldestToBase(t *testing.T) {
+	w := newWorld(t)
+	w.Config.HotMax, w.Config.BulkAdds = 20, 10
+	for n := range 30 { // one at a time: no bulk
+		w.store.Put(indicator(n, domain(fmt.Sprintf("n%d.example", n))))
+		w.now = w.now.Add(time.Second)
+		w.drain(t)
+	}
+	_, hot, _ := w.store.Zone(t.Context(), protect.ZoneHot)
+	_, base, _ := w.store.Zone(t.Context(), protect.ZoneBase)
+	if hot > 20 || hot+base != 30 {
+		t.Errorf("hot %d, base %d; want at most 20, and 30 in all", hot, base)
+	}
+	if z := w.zoneOf(domain("n29.example")); z != protect.ZoneHot {
+		t.Errorf("the newest is in %q", z)
+	}
+	if z := w.zoneOf(domain("n0.example")); z != protect.ZoneBase {
+		t.Errorf("the oldest is in %q", z)
+	}
+}
+
+func TestManyAtOnceGoToBase(t *testing.T) {
+	w := newWorld(t)
+	w.Config.BulkAdds = 10
+	for n := range 10 {
+		w.store.Put(indicator(n, domain(fmt.Sprintf("n%d.example", n))))
+	}
+	w.drain(t)
+	if z := w.zoneOf(domain("n3.example")); z != protect.ZoneBase {
+		t.Errorf("one of ten at once is in %q", z)
+	}
+}
+
 func TestWhatIsNoLongerNewMovesToBase(t *testing.T) {
 	w := newWorld(t)
 	w.store.Put(indicator(1, domain("bad.example")))

@@ -61,7 +61,7 @@ func (c *console) doPassword(ctx context.Context, r *page.Request) (*page.Answer
 	case errors.Is(err, errSame):
 		return c.refuse(r, "same"), nil
 	case err != nil:
-		return c.refuse(r, "short"), nil
+		return c.refuse(r, "short"), nil //nolint:nilerr // the page says it
 	case fresh != r.PostFormValue("again"):
 		return c.refuse(r, "differ"), nil
 	}

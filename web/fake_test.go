@@ -269,7 +269,9 @@ func (f *fakeNode) VerifyLedger(_ context.Context, origin string) (node.LedgerRe
 	return node.LedgerReport{
 		Origin: origin, OK: ok, Size: 18231, At: accord.StampOf(noon),
 		Checks: []node.Check{
-			{Name: "tree", OK: true}, {Name: "signature", OK: true}, {Name: "consistency", OK: true},
+			{Name: "tree", OK: true},
+			{Name: "signature", OK: true},
+			{Name: "consistency", OK: true},
 			{Name: "cosignature", OK: ok, Detail: map[bool]string{false: "the cosignature of size 412 is not by the pinned key: compare keys with the party"}[ok]},
 		},
 	}, nil
@@ -292,8 +294,6 @@ func (f *fakeNode) Health(context.Context) ([]node.Health, error) { return f.hea
 var noon = time.Date(2026, 1, 29, 12, 0, 0, 0, time.UTC)
 
 func ago(d time.Duration) accord.Stamp { return accord.StampOf(noon.Add(-d)) }
-
-func ref[T any](v T) *T { return &v }
 
 func (f *fakeStore) setItems(n int64) {
 	f.mu.Lock()

@@ -97,8 +97,8 @@ func fill(v reflect.Value, payload string, n int64, b bool) {
 			fill(v.Index(i), payload, n, b)
 		}
 	case reflect.Struct:
-		for i := range v.NumField() {
-			if f := v.Field(i); f.CanSet() {
+		for _, f := range v.Fields() {
+			if f.CanSet() {
 				fill(f, payload, n, b)
 			}
 		}

@@ -70,7 +70,7 @@ func CheckPassword(phc, password string) bool {
 	if err1 != nil || err2 != nil || len(salt) < 8 || len(key) < 16 || len(key) > 64 {
 		return false
 	}
-	got := argon2.IDKey([]byte(norm.NFC.String(password)), salt, uint32(passes), uint32(memory), uint8(threads), uint32(len(key))) //nolint:gosec // bounded above
+	got := argon2.IDKey([]byte(norm.NFC.String(password)), salt, uint32(passes), uint32(memory), uint8(threads), uint32(len(key))) // bounded above
 	return subtle.ConstantTimeCompare(got, key) == 1
 }
 

@@ -26,7 +26,7 @@ func (c *console) serve(rt route) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := &page.Request{Request: r, Now: accord.StampOf(c.Now())}
 		req.Locale = c.language(w, req)
-		account, err := c.whoAsks(w, r, !rt.live)
+		account, err := c.whoAsks(r, !rt.live)
 		if err != nil {
 			c.problem(w, req, err)
 			return

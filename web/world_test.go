@@ -57,7 +57,8 @@ func worldItems() []accord.Item {
 	b.TLP, b.PAP, b.Confidence, b.Labels = accord.TLPAmberStrict, accord.PAPAmber, 85, []string{"c2", "loader", "malicious-activity"}
 	b.ValidFrom, b.ValidUntil, b.CreatedBy = ago(220*time.Hour), ago(-90*24*time.Hour), self.Identity
 	b.Observables = []accord.Observable{
-		{Kind: accord.KindDomain, Value: "update.cdn-metrics.example"}, {Kind: accord.KindIPv4, Value: "198.51.100.23"},
+		{Kind: accord.KindDomain, Value: "update.cdn-metrics.example"},
+		{Kind: accord.KindIPv4, Value: "198.51.100.23"},
 		{Kind: accord.KindURL, Value: "https://update.cdn-metrics.example/collect/v2/telemetry/beacon?session=00000000000000000000000000000000&cfg=aHR0cHM6Ly91cGRhdGU"},
 		{Kind: accord.KindSHA256, Value: strings.Repeat("9c1185a5c5e9fc54", 4)},
 	}
@@ -121,7 +122,11 @@ func newWorld() (*fakeStore, *fakeNode) {
 		{Party: "cert.xe.example", Effect: "share", Agreement: "hub-2025", Version: 4, Article: "2.1", Title: "Shared within the hub", Reasons: []string{"granted hub-2025 2.1"}},
 	}, health: []node.Health{
 		{Part: "exchange", State: "late", Detail: "cert.xc.example has not answered", Since: ago(14 * time.Minute)},
-		{Part: "store", State: "ok"}, {Part: "ingest", State: "ok"}, {Part: "match", State: "ok"}, {Part: "protect", State: "ok"}, {Part: "ledger", State: "ok"},
+		{Part: "store", State: "ok"},
+		{Part: "ingest", State: "ok"},
+		{Part: "match", State: "ok"},
+		{Part: "protect", State: "ok"},
+		{Part: "ledger", State: "ok"},
 	}}
 	return f, n
 }
@@ -210,17 +215,17 @@ func worldAgreements() []node.Agreement {
 		{Article: agreement.Article{
 			Number: "2", Title: "Technical indicators", Effect: agreement.Share, From: []string{agreement.Any}, To: []string{agreement.Any},
 			Types: []string{"indicator", "malware", "relationship"}, Observables: []accord.Kind{accord.KindDomain, accord.KindIPv4, accord.KindSHA256},
-			MaxTLP: ref(accord.TLPAmberStrict), MaxPAP: ref(accord.PAPAmber), MinConfidence: ref(50), MaxAge: 180 * day, Pseudonymise: true, Redact: []string{"x_note"},
+			MaxTLP: new(accord.TLPAmberStrict), MaxPAP: new(accord.PAPAmber), MinConfidence: new(50), MaxAge: 180 * day, Pseudonymise: true, Redact: []string{"x_note"},
 			Actions: accord.ActInternal, Onward: accord.OnwardInstitutions, Retain: 365 * day, AcknowledgeWithin: agreement.Period(10 * time.Minute), ConfirmRetractionWithin: day,
 		}, Given: 17120, Got: 20800, Withheld: 811},
 		{Article: agreement.Article{
 			Number: "3", Title: "Phishing against public services", Effect: agreement.Share, From: []string{"cert.xb.example"}, To: []string{"cert.xa.example"},
-			Types: []string{agreement.All}, Labels: []string{"phishing"}, Sectors: []string{"government-national", "financial-services"}, MaxTLP: ref(accord.TLPGreen), Actions: accord.ActExternalDirect,
+			Types: []string{agreement.All}, Labels: []string{"phishing"}, Sectors: []string{"government-national", "financial-services"}, MaxTLP: new(accord.TLPGreen), Actions: accord.ActExternalDirect,
 			Onward: accord.OnwardParties, Attribution: agreement.AttributionMustNot,
 		}, Given: 1081, Got: 77, Withheld: -1},
 		{Article: agreement.Article{
 			Number: "7.1", Title: "Not given: what names a person's mailbox", Effect: agreement.Withhold, From: []string{agreement.Any}, To: []string{agreement.Any},
-			Types: []string{agreement.All}, Observables: []accord.Kind{accord.KindEmail}, AboveTLP: ref(accord.TLPGreen),
+			Types: []string{agreement.All}, Observables: []accord.Kind{accord.KindEmail}, AboveTLP: new(accord.TLPGreen),
 		}, Withheld: 412},
 	}
 	return []node.Agreement{

@@ -274,7 +274,7 @@ func (d *demo) exchange(ctx context.Context) error {
 			il.Stages["decide:"+d.ma.name], il.Counts.Seq, il.Counts.Disclosed[d.ma.name], il.Counts.Receipted[d.ma.name],
 			il.Counts.Withheld[d.ma.name], sumOf(ma.Counts.Protections))
 		return il.Stages["decide:"+d.ma.name] == il.Counts.Seq && il.Counts.Receipted[d.ma.name] == il.Counts.Disclosed[d.ma.name] &&
-			ma.Stages["protect"] == ma.Counts.Seq, nil
+			ma.Stages["protect"] == ma.Counts.Seq && ma.Stages["match"] == ma.Counts.Seq, nil
 	})
 	d.live("")
 	if err != nil {

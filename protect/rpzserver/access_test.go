@@ -94,7 +94,7 @@ func TestOneSourceCannotAskForEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close() //nolint:errcheck // only a test's socket
+	defer conn.Close()
 	m, err := question("x.hot.rpz.", dns.TypeA).Pack()
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +102,7 @@ func TestOneSourceCannotAskForEver(t *testing.T) {
 	sent, answers := 5000, 0
 	go func() {
 		for range sent {
-			conn.Write(m) //nolint:errcheck // loss is part of the test
+			conn.Write(m)
 		}
 	}()
 	buf := make([]byte, 4096)

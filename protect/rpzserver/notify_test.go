@@ -53,7 +53,7 @@ func listenSecondary(t *testing.T, zone string, drop int) *fakeSecondary {
 		}
 		_ = w.WriteMsg(m)
 	})}
-	go srv.ActivateAndServe() //nolint:errcheck // ends with Shutdown
+	go srv.ActivateAndServe()
 	t.Cleanup(func() { _ = srv.Shutdown() })
 	return f
 }

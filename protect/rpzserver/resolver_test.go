@@ -47,7 +47,7 @@ func upstream(t *testing.T) netip.AddrPort {
 		}
 		_ = w.WriteMsg(m)
 	})}
-	go srv.ActivateAndServe() //nolint:errcheck // ends with Shutdown
+	go srv.ActivateAndServe()
 	t.Cleanup(func() { _ = srv.Shutdown() })
 	return netip.MustParseAddrPort(pc.LocalAddr().String())
 }

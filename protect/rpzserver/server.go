@@ -79,7 +79,7 @@ func New(cfg Config, store Store, never protect.Holder, allowed []protect.Allowe
 	}
 	for _, z := range s.zones {
 		if z.static {
-			z.serial = uint32(now().Unix()) //nolint:gosec // serial numbers wrap (RFC 1982)
+			z.serial = uint32(now().Unix()) // serial numbers wrap (RFC 1982)
 			if err := z.allowRecords(allowed); err != nil {
 				return nil, fmt.Errorf("rpz server: %w", err)
 			}
@@ -296,7 +296,7 @@ func (s *Server) fail(w dns.ResponseWriter, r *dns.Msg, rcode int, tsigError uin
 	m := new(dns.Msg)
 	m.SetRcode(r, rcode)
 	if t := r.IsTsig(); t != nil && tsigError != 0 {
-		m.SetTsig(t.Hdr.Name, t.Algorithm, 300, int64(t.TimeSigned)) //nolint:gosec // 48 bits
+		m.SetTsig(t.Hdr.Name, t.Algorithm, 300, int64(t.TimeSigned)) // 48 bits
 		sig := m.IsTsig()
 		sig.Error = tsigError
 		if tsigError == dns.RcodeBadTime { // signed, and says what time it is here
@@ -325,5 +325,5 @@ func (s *Server) sign(w dns.ResponseWriter, r, m *dns.Msg) {
 }
 
 func closeQuietly(w dns.ResponseWriter) {
-	_ = w.Close() //nolint:errcheck // nothing more is said on this connection
+	_ = w.Close()
 }

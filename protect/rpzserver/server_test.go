@@ -56,7 +56,8 @@ func serve(t *testing.T, cfg rpzserver.Config, store *memstore.Store, holds ...s
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	allowed := []protect.Allowed{
-		{Observable: domain("portal.gov.example")}, {Observable: domain("bank.example"), Under: true},
+		{Observable: domain("portal.gov.example")},
+		{Observable: domain("bank.example"), Under: true},
 		{Observable: accord.Observable{Kind: accord.KindCIDR, Value: "192.0.2.64/26"}},
 	}
 	s, err := rpzserver.New(cfg, store, never{holds}, allowed, time.Now, log)

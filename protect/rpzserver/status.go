@@ -3,6 +3,7 @@
 package rpzserver
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -85,9 +86,7 @@ func (t *status) copy() Status {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	out := Status{Zones: map[string]uint32{}}
-	for z, serial := range t.zones {
-		out.Zones[z] = serial
-	}
+	maps.Copy(out.Zones, t.zones)
 	for _, c := range t.clients {
 		out.Clients = append(out.Clients, c)
 	}

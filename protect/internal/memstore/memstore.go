@@ -291,16 +291,17 @@ func (s *Store) HotBefore(_ context.Context, before accord.Stamp, limit int) ([]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []accord.Observable
+	age := map[accord.Observable]accord.Stamp{}
 	for o, by := range s.prot {
-		newest := accord.Stamp(0)
 		for _, q := range by {
-			newest = max(newest, q.Added)
+			age[o] = max(age[o], q.Added)
 		}
-		if s.where[o] == "hot" && newest < before && len(out) < limit {
+		if s.where[o] == "hot" && age[o] < before {
 			out = append(out, o)
 		}
 	}
-	return out, nil
+	slices.SortFunc(out, func(a, b accord.Observable) int { return cmp.Compare(age[a], age[b]) })
+	return out[:min(len(out), limit)], nil
 }
 
 // Protection returns what protects a value, by item id.

@@ -9,6 +9,7 @@ package ledger
 import (
 	"context"
 	"embed"
+	"slices"
 	"strings"
 
 	"accord"
@@ -104,10 +105,10 @@ func view(ctx context.Context, store Store, self accord.Party) (*View, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i := len(leaves) - 1; i >= 0; i-- {
+		for _, leave := range slices.Backward(leaves) {
 			l.Leaves = append(l.Leaves, Leaf{
-				leaves[i].Index, string(leaves[i].Kind),
-				strings.ToValidUTF8(string(leaves[i].Record), "�"),
+				leave.Index, string(leave.Kind),
+				strings.ToValidUTF8(string(leave.Record), "�"),
 			})
 		}
 		v.Logs = append(v.Logs, l)
