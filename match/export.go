@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -62,8 +63,7 @@ func WriteIndex(w io.Writer, ix *Index, allow func(accord.Sought) bool) error {
 	if err != nil {
 		return err
 	}
-	for n := len(ix.segs) - 1; n >= 0; n-- {
-		s := ix.segs[n]
+	for n, s := range slices.Backward(ix.segs) {
 		for i := range s.entries {
 			e := &s.entries[i]
 			if ix.replaced(n, e.id) {
@@ -160,7 +160,7 @@ func (x *export) text(s string) {
 }
 
 // number gives v its number, defining it when it is new.
-func number[T comparable](x *export, in *interner[T], size *uint32, v T, define func()) uint32 {
+func number[T comparable](in *interner[T], size *uint32, v T, define func()) uint32 {
 	if n, ok := (*in)[v]; ok {
 		return n
 	}
@@ -184,19 +184,19 @@ func (x *export) entry(s *accord.Sought, name string, k kind, key []byte, hash *
 		name = ""
 	}
 	sp := span{s.Indicator.Version, s.ValidFrom, s.ValidUntil}
-	nSpan := number(x, &x.spans, &x.sizes[0], sp, func() {
+	nSpan := number(&x.spans, &x.sizes[0], sp, func() {
 		x.op(opSpan)
 		for _, v := range []accord.Stamp{sp.version, sp.from, sp.until} {
 			x.bytes(binary.AppendVarint(x.w.AvailableBuffer(), int64(v)))
 		}
 	})
 	t := terms{tlp: s.TLP, held: short(s.Held)}
-	nTerms := number(x, &x.terms, &x.sizes[1], t, func() {
+	nTerms := number(&x.terms, &x.sizes[1], t, func() {
 		x.op(opTerms)
 		x.op(byte(t.tlp))
 		x.text(t.held)
 	})
-	nName := number(x, &x.names, &x.sizes[2], name, func() {
+	nName := number(&x.names, &x.sizes[2], name, func() {
 		x.op(opName)
 		x.text(name)
 	})

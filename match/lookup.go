@@ -90,6 +90,7 @@ func (f *finder) find(v *zeek.Value) []hit {
 		k, f.key = appendHex(f.key[:0], v.Text, sha256)
 	case accord.KindSHA512:
 		k, f.key = appendHex(f.key[:0], v.Text, sha512)
+	case accord.KindCIDR: // is in no log
 	}
 	if k != noKind {
 		f.probe(k, f.key)
@@ -135,6 +136,7 @@ func (f *finder) findAddr(text []byte) {
 			}
 			f.prefixes(cidr6, 16, 64*w, lengths)
 		}
+	default: // no address
 	}
 }
 
@@ -206,8 +208,7 @@ func (f *finder) probe(k kind, key []byte) bool {
 	ix := f.ix
 	hash := ix.sieve.sum(k, key)
 	first := len(f.hits)
-	for n := len(ix.segs) - 1; n >= 0; n-- {
-		s := ix.segs[n]
+	for n, s := range slices.Backward(ix.segs) {
 		run := s.run(hash)
 		for i := range run {
 			if len(f.hits)-first >= maxPerValue {

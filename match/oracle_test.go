@@ -249,7 +249,7 @@ func naiveScan(t *testing.T, text string, n *naive) map[string]int64 {
 				rec[fields[i]] = v
 				if fields[i] == "answers" || fields[i] == "cert_chain_fps" || fields[i] == "client_cert_chain_fps" {
 					var list []any
-					for _, one := range strings.Split(v, ",") {
+					for one := range strings.SplitSeq(v, ",") {
 						list = append(list, strings.ReplaceAll(one, `\x2c`, ","))
 					}
 					rec[fields[i]] = list

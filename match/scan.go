@@ -98,7 +98,7 @@ func (s *scanner) run(ctx context.Context, zr *zeek.Reader) error {
 		}
 		rec, err := zr.Next()
 		if s.err != nil {
-			return nil
+			return nil //nolint:nilerr // s.err is what the caller returns
 		}
 		var bad *zeek.LineError
 		switch {
@@ -116,7 +116,7 @@ func (s *scanner) run(ctx context.Context, zr *zeek.Reader) error {
 		s.stats.Records++
 		s.record(rec)
 		if s.err != nil {
-			return nil
+			return nil //nolint:nilerr // s.err is what the caller returns
 		}
 	}
 }

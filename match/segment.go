@@ -130,11 +130,12 @@ func (s *segment) lookup() {
 
 // addPrefix notes that a prefix of so many bits is here.
 func (s *segment) addPrefix(k kind, bits byte) {
-	switch {
-	case k == cidr4:
+	switch k {
+	case cidr4:
 		s.prefix4 |= 1 << bits
-	case k == cidr6:
+	case cidr6:
 		s.prefix6[bits/64] |= 1 << (bits % 64)
+	default: // no prefix
 	}
 }
 

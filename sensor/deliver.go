@@ -24,7 +24,7 @@ func (s *Sensor) deliver(ctx context.Context) error {
 		var local *stateError
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // a worker whose ctx ended did not fail
 		case errors.As(err, &local):
 			return err
 		case err != nil && !wait.failing():

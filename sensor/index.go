@@ -37,7 +37,7 @@ func (s *Sensor) keepIndex(ctx context.Context) error {
 		old, asked := s.live.Index(), s.Now()
 		err := s.refresh(ctx, hold)
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // a worker whose ctx ended did not fail
 		}
 		if err != nil && !wait.failing() {
 			s.Log.ErrorContext(ctx, "index is not kept current", "error", err)

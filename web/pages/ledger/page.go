@@ -105,10 +105,10 @@ func view(ctx context.Context, store Store, self accord.Party) (*View, error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, leave := range slices.Backward(leaves) {
+		for _, leaf := range slices.Backward(leaves) {
 			l.Leaves = append(l.Leaves, Leaf{
-				leave.Index, string(leave.Kind),
-				strings.ToValidUTF8(string(leave.Record), "�"),
+				leaf.Index, string(leaf.Kind),
+				strings.ToValidUTF8(string(leaf.Record), "�"),
 			})
 		}
 		v.Logs = append(v.Logs, l)
