@@ -144,7 +144,9 @@ func (r *report) endPackage(e event) {
 	text := r.text(whole)
 	if e.Action != "fail" {
 		lines := strings.Split(strings.TrimSpace(text), "\n")
-		fmt.Fprintln(r.w, lines[len(lines)-1])
+		if last := lines[len(lines)-1]; !strings.HasSuffix(last, "[no test files]") {
+			fmt.Fprintln(r.w, last)
+		}
 	} else {
 		r.failPackage(e, text)
 	}
