@@ -262,7 +262,11 @@ func (d *demo) ingest(ctx context.Context) error {
 func (d *demo) exchange(ctx context.Context) error {
 	begun := now()
 	var il, ma situation
-	err := d.until(ctx, 5*time.Minute, func() (bool, error) {
+	most := 5 * time.Minute
+	if d.All {
+		most = time.Hour
+	}
+	err := d.until(ctx, most, func() (bool, error) {
 		var err error
 		if il, err = d.il.situation(ctx); err != nil {
 			return false, err
