@@ -30,6 +30,7 @@ type outcome struct {
 	sent     accord.ItemKey
 	bytes    []byte   // nil when sent as stored
 	removed  []string // what was removed or replaced
+	names    []string // of the identities it leads to that go under a pseudonym
 }
 
 func (o outcome) shared() bool { return o.decision.Effect.Shares() }
@@ -123,29 +124,44 @@ func (n *Node) latest(ctx context.Context, ids []string, have map[string]accord.
 
 // outcome decides the item id and everything it refers to. An id the store does
 // not hold is withheld: nothing is known that would allow it.
-func (c *closure) outcome(id string) (outcome, error) {
+//
+// An item that cannot be redacted is withheld: one bad item must not stop the
+// rest.
+func (c *closure) outcome(id string) outcome {
 	if o, ok := c.done[id]; ok {
-		return o, nil
+		return o
 	}
 	it, ok := c.items[id]
 	if !ok {
-		return outcome{decision: agreement.Decision{Effect: agreement.Withhold, Article: "0"}}, nil
+		return outcome{decision: agreement.Decision{Effect: agreement.Withhold, Article: agreement.NoArticle}}
 	}
 	o := outcome{item: it, sent: it.ItemKey}
 	o.decision = agreement.Decide(c.in, &o.item, c.authors[id], c.node.Self.Name, c.party, c.now)
 	if c.open[id] {
-		return o, nil // a cycle of references: this one by its own decision
+		return o // a cycle of references: this one by its own decision
 	}
 	c.open[id] = true
 	defer delete(c.open, id)
+	if o.decision.Pseudonymise {
+		o.names = []string{it.Name}
+	} else {
+		for _, ref := range it.Refs {
+			o.names = append(o.names, c.outcome(ref.To).names...)
+		}
+	}
 	if o.shared() {
 		if err := c.redact(&o); err != nil {
-			return outcome{}, fmt.Errorf("redact %s for %s: %w", id, c.party, err)
+			c.node.Logger.Error("withheld: it cannot be redacted", "item", id, "party", c.party, "error", err)
+			o.withhold(codeUnsound, err.Error())
 		}
 	}
 	c.done[id] = o
-	return o, nil
+	return o
 }
+
+// codeUnsound is the reason of what is withheld because its copy or its record
+// cannot be made.
+const codeUnsound = "unsound"
 
 // redact makes o.bytes what the party may have, or withholds o when nothing
 // valid would be left.
@@ -154,19 +170,12 @@ func (c *closure) redact(o *outcome) error {
 		return c.pseudonymise(o)
 	}
 	r := stix.Redaction{Drop: o.decision.Redact, Remove: map[string]bool{}, Rename: map[string]string{}}
-	var names []string
 	for _, ref := range o.item.Refs {
-		to, err := c.outcome(ref.To)
-		switch {
-		case err != nil:
-			return err
+		switch to := c.outcome(ref.To); {
 		case !to.shared():
 			r.Remove[ref.To] = true
 		case to.renamed():
 			r.Rename[ref.To] = to.sent.ID
-			if to.decision.Pseudonymise {
-				names = append(names, to.item.Name)
-			}
 		}
 	}
 	if len(r.Drop)+len(r.Remove)+len(r.Rename) == 0 {
@@ -185,17 +194,14 @@ func (c *closure) redact(o *outcome) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range names {
-		if names := strings.TrimSpace(name); len(names) >= 4 &&
-			bytes.Contains(bytes.ToLower(out), bytes.ToLower([]byte(names))) {
-			o.withhold(agreement.CodeNamed)
-			return nil
-		}
+	if says(out, o.names) {
+		o.withhold(agreement.CodeNamed)
+		return nil
 	}
 	if bytes.Equal(out, o.item.Bytes) {
 		return nil
 	}
-	o.bytes, o.removed = out, removed
+	o.bytes, o.removed = out, places(removed)
 	if r.NewID != "" {
 		o.sent.ID = r.NewID
 	}
@@ -241,10 +247,7 @@ func (n *Node) Explain(ctx context.Context, id string, parties []string) (map[st
 		if err != nil {
 			return nil, nil, err
 		}
-		o, err := c.outcome(id)
-		if err != nil {
-			return nil, nil, err
-		}
+		o := c.outcome(id)
 		decisions[p], removed[p] = o.decision, o.removed
 	}
 	return decisions, removed, nil

@@ -17,6 +17,9 @@ import (
 // decideBatch is how many feed entries one transaction of decisions covers.
 const decideBatch = 1000
 
+// referrersMost bounds how many items are decided again because of one stretch.
+const referrersMost = 1 << 20
+
 // Decider turns the change feed into decisions for one party: disclosures,
 // withholdings and retractions, each logged in the transaction that records it.
 type Decider struct {
@@ -127,15 +130,20 @@ func (d *Decider) concerned(ctx context.Context, changes []accord.Change) ([]str
 		}
 	}
 	changed := slices.Clone(ids)
+	for at, depth := 0, 1; at < len(ids) && depth < closureDepth; depth++ {
+		// Not only what refers to it: a report may name a relationship that its
+		// target kept from going.
+		referrers, err := d.Node.Store.Referrers(ctx, ids[at:], referrersMost)
+		if err != nil {
+			return nil, nil, fmt.Errorf("load referrers: %w", err)
+		}
+		at = len(ids)
+		for _, k := range referrers {
+			add(k.ID)
+		}
+	}
 	if len(changed) == 0 {
 		return nil, nil, nil
-	}
-	referrers, err := d.Node.Store.Referrers(ctx, changed, 10*decideBatch)
-	if err != nil {
-		return nil, nil, fmt.Errorf("load referrers: %w", err)
-	}
-	for _, k := range referrers {
-		add(k.ID)
 	}
 	items, err := d.Node.Store.Latest(ctx, changed)
 	if err != nil {
@@ -166,10 +174,7 @@ func (d *Decider) decide(ctx context.Context, c *closure, ids []string, from, to
 			return fmt.Errorf("load disclosures: %w", err)
 		}
 		for _, id := range ids {
-			o, err := c.outcome(id)
-			if err != nil {
-				return err
-			}
+			o := c.outcome(id)
 			if o.item.ID == "" {
 				continue // an author that is not in the store
 			}
@@ -205,15 +210,7 @@ func (d *Decider) one(ctx context.Context, b *accord.Disclosing, o outcome, live
 		}
 		return d.retract(b, live, "withdrawn by its source")
 	case !o.shared():
-		narrow := narrowed(o.decision)
-		if given && !narrow && live.Item == o.item.ItemKey {
-			return nil, nil // the party has this version, and keeps it
-		}
-		b.Withheld = append(b.Withheld, withheldOf(d.Party, o, b.At))
-		if given && narrow {
-			return d.retract(b, live, "narrowed: "+o.decision.Article)
-		}
-		return nil, nil
+		return d.withhold(b, o, live)
 	}
 	sent := o.bytes
 	if sent == nil {
@@ -242,13 +239,33 @@ func (d *Decider) one(ctx context.Context, b *accord.Disclosing, o outcome, live
 		return nil, err
 	}
 	disc.Stamp = stamp
-	b.Disclosures = append(b.Disclosures, disc)
 	record, err := ledger.EncodeDisclosure(disc, o.decision.Terms)
 	if err != nil {
-		return nil, fmt.Errorf("record disclosure of %s: %w", o.item.ID, err)
+		d.Node.Logger.Error("withheld: its disclosure cannot be recorded", "item", o.item.ID, "party", d.Party, "error", err)
+		o.withhold(codeUnsound, err.Error())
+		if leaves != nil {
+			live = accord.Disclosure{} // taken back already
+		}
+		more, err := d.withhold(b, o, live)
+		return append(leaves, more...), err
 	}
+	b.Disclosures = append(b.Disclosures, disc)
 	leaf, err := ledger.NewLeaf(d.Node.Rand, record)
 	return append(leaves, leaf), err
+}
+
+// withhold adds a withholding, and takes back what was given when an article or
+// the item itself says so.
+func (d *Decider) withhold(b *accord.Disclosing, o outcome, live accord.Disclosure) ([]accord.Leaf, error) {
+	given, narrow := live.Party != "", narrowed(o.decision)
+	if given && !narrow && live.Item == o.item.ItemKey {
+		return nil, nil // the party has this version, and keeps it
+	}
+	b.Withheld = append(b.Withheld, withheldOf(d.Party, o, b.At))
+	if !given || !narrow {
+		return nil, nil
+	}
+	return d.retract(b, live, "narrowed: "+o.decision.Article)
 }
 
 func (d *Decider) retract(b *accord.Disclosing, live accord.Disclosure, why string) ([]accord.Leaf, error) {
