@@ -7,6 +7,7 @@ need_go
 
 generated=(
   cmd/accord/reference.md
+  docs/reference/api.md
   docs/reference/config.md
   protect/suffix_parents.txt
 )
@@ -18,7 +19,7 @@ if [ "${1:-}" = --check ]; then
 fi
 
 go generate ./...
-go test -count=1 ./cmd/accord -run Reference -update >/dev/null
+go test -count=1 ./cmd/accord ./api -run TheReferenceSays -update >/dev/null
 
 if [ "${1:-}" = --check ]; then
   stale=0
