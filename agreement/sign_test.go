@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -269,11 +270,15 @@ func TestTheLatestNoticeSpeaksInWhateverOrderTheyCome(t *testing.T) {
 		}
 		want := latest[false] != 0 && latest[false] >= latest[true]
 		var rows []accord.Suspension
+		stored := map[accord.Stamp]accord.Suspension{} // as a store keeps them: by instant, for good
 		for _, i := range rapid.SliceOfN(rapid.IntRange(0, len(ns)-1), 0, 6).Draw(rt, "replays") {
 			ns = append(ns, ns[i])
 		}
 		for _, n := range rapid.Permutation(ns).Draw(rt, "order") {
-			rows = agreement.Apply(rows, n, nil)
+			for _, s := range agreement.Apply(rows, n, nil) {
+				stored[s.At] = s
+			}
+			rows = slices.Collect(maps.Values(stored))
 		}
 		if got := agreement.SuspendedBy(rows, 100)["a"]; got != want {
 			rt.Fatalf("suspended %v, want %v: %+v", got, want, rows)

@@ -152,23 +152,43 @@ func openNotice(msg []byte, parties []accord.Party) (Notice, error) {
 
 // Apply returns an agreement's suspension rows after a notice. The latest notice
 // of each party speaks, in whatever order they come and however often; of two
-// with one instant the suspension speaks.
+// with one instant the suspension speaks. A suspension that another follows stays
+// as a row, lifted by it.
 func Apply(rows []accord.Suspension, n Notice, msg []byte) []accord.Suspension {
 	row := accord.Suspension{Party: n.Party, Note: msg, At: n.At}
 	if n.Lifts {
 		row.Lifted = n.At
 	}
 	out := slices.Clone(rows)
-	i := slices.IndexFunc(out, func(s accord.Suspension) bool { return s.Party == n.Party })
+	i := newestOf(out, n.Party)
 	if i < 0 {
 		return append(out, row)
 	}
-	old := out[i]
+	old := &out[i]
 	switch {
 	case n.Lifts && n.At > max(old.At, old.Lifted):
-		out[i].Lifted = n.At
-	case !n.Lifts && (old.Lifted == 0 && n.At > old.At || old.Lifted != 0 && n.At >= old.Lifted):
-		out[i] = row
+		old.Lifted = n.At
+	case n.Lifts || n.At < max(old.At, old.Lifted) || old.Lifted == 0 && n.At == old.At:
+		// an earlier word, or the same again
+	case n.At == old.At:
+		*old = row
+	default:
+		if old.Lifted == 0 {
+			old.Lifted = n.At
+		}
+		out = append(out, row)
 	}
 	return out
+}
+
+// newestOf is the row that holds a party's latest word; -1 when it has said none.
+func newestOf(rows []accord.Suspension, party string) int {
+	at := -1
+	for i, s := range rows {
+		if s.Party == party && (at < 0 || max(s.At, s.Lifted) > max(rows[at].At, rows[at].Lifted) ||
+			max(s.At, s.Lifted) == max(rows[at].At, rows[at].Lifted) && s.Lifted == 0) {
+			at = i
+		}
+	}
+	return at
 }

@@ -26,6 +26,8 @@ func detect(r *bufio.Reader) (Format, error) {
 	switch {
 	case len(text) == 0 && len(head) < peekSize:
 		return "", errEmpty
+	case len(text) == 0:
+		return "", fmt.Errorf("%w: it begins with %d bytes of white space", accord.ErrInvalid, len(head))
 	case bytes.HasPrefix(head, []byte("\xff\xfe")) || bytes.HasPrefix(head, []byte("\xfe\xff")):
 		return "", fmt.Errorf("%w: UTF-16 text: save it as UTF-8", accord.ErrInvalid)
 	case bytes.IndexByte(head, 0) >= 0:
