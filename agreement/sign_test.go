@@ -278,7 +278,7 @@ func TestTheLatestNoticeSpeaksInWhateverOrderTheyCome(t *testing.T) {
 			for _, s := range agreement.Apply(rows, n, nil) {
 				stored[s.At] = s
 			}
-			rows = slices.Collect(maps.Values(stored))
+			rows = slices.SortedFunc(maps.Values(stored), func(x, y accord.Suspension) int { return int(x.At - y.At) })
 		}
 		if got := agreement.SuspendedBy(rows, 100)["a"]; got != want {
 			rt.Fatalf("suspended %v, want %v: %+v", got, want, rows)
