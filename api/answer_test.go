@@ -99,6 +99,7 @@ var errSecret = errors.New("pq: password of accord@192.0.2.5 refused, see /var/l
 
 func (f faulty) Parties(context.Context) ([]accord.Party, error) { return nil, errSecret }
 func (f faulty) Counts(context.Context) (accord.Counts, error)   { return accord.Counts{}, errSecret }
+
 func (f faulty) Item(context.Context, string) (accord.Item, error) {
 	return accord.Item{}, errSecret
 }

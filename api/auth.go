@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"accord"
@@ -51,10 +52,8 @@ func (a *API) authorise(r *http.Request, who access) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	for _, role := range includes[t.Role] {
-		if role == who.role {
-			return caller{token: t}, nil
-		}
+	if slices.Contains(includes[t.Role], who.role) {
+		return caller{token: t}, nil
 	}
 	return caller{}, fmt.Errorf("%w: token %q has role %q and this needs %q", accord.ErrForbidden, t.Name, t.Role, who.role)
 }

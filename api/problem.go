@@ -55,8 +55,7 @@ func (g gap) Unwrap() error { return g.error }
 func (a *API) problem(w http.ResponseWriter, r *http.Request, err error) {
 	status := statusOf(err)
 	p := problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: err.Error()}
-	var g gap
-	if errors.As(err, &g) {
+	if g, ok := errors.AsType[gap](err); ok {
 		p.Size = &g.size
 	}
 	if status == http.StatusInternalServerError {

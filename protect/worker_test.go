@@ -407,9 +407,12 @@ func TestTheZonesAreWhatTheNewestVersionsSay(t *testing.T) {
 	pool := []accord.Observable{
 		domain("a.example"), domain("b.example"), domain("gov.example"), domain("x.bank.example"), domain("co.uk"),
 		domain("evil.www.gov.example"),
-		{Kind: accord.KindIPv4, Value: "192.0.2.1"}, {Kind: accord.KindIPv4, Value: "192.0.2.70"},
-		{Kind: accord.KindCIDR, Value: "192.0.2.0/24"}, {Kind: accord.KindCIDR, Value: "198.51.100.0/24"},
-		{Kind: accord.KindIPv6, Value: "2001:db8::1"}, {Kind: accord.KindURL, Value: "http://a.example/"},
+		{Kind: accord.KindIPv4, Value: "192.0.2.1"},
+		{Kind: accord.KindIPv4, Value: "192.0.2.70"},
+		{Kind: accord.KindCIDR, Value: "192.0.2.0/24"},
+		{Kind: accord.KindCIDR, Value: "198.51.100.0/24"},
+		{Kind: accord.KindIPv6, Value: "2001:db8::1"},
+		{Kind: accord.KindURL, Value: "http://a.example/"},
 	}
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t)

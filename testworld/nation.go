@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -110,8 +111,19 @@ func Certificate(t testing.TB, name string) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
+// nations counts those of this process, for an address each.
+var nations atomic.Uint32
+
+// freeAddr returns an address of this nation's own in 127.0.0.0/8, so that nobody
+// else takes its port while it is stopped; where there is only 127.0.0.1, a port
+// of that.
 func freeAddr(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	i := nations.Add(1)
+	host := fmt.Sprintf("127.%d.%d.%d", 1+os.Getpid()%250, i/250%250, 1+i%250)
+	l, err := net.Listen("tcp", host+":0")
+	if err != nil {
+		l, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -484,9 +496,7 @@ func (n *Nation) From(party *Nation) map[string]accord.Item {
 		for _, it := range page {
 			ids = append(ids, it.ID)
 		}
-		for id, it := range n.Held(ids...) {
-			out[id] = it
-		}
+		maps.Copy(out, n.Held(ids...))
 		if after = next; after == "" {
 			return out
 		}

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -52,9 +53,7 @@ func (w *Wire) Through(h http.Handler) http.Handler {
 }
 
 func replay(out http.ResponseWriter, answer *httptest.ResponseRecorder) {
-	for k, v := range answer.Header() {
-		out.Header()[k] = v
-	}
+	maps.Copy(out.Header(), answer.Header())
 	out.WriteHeader(answer.Code)
 	_, _ = out.Write(answer.Body.Bytes())
 }
@@ -146,7 +145,7 @@ type Cuts struct {
 
 // NewCuts returns cuts that follow from seed, of the given likelihoods.
 func NewCuts(seed uint64, before, after float64) *Cuts {
-	return &Cuts{rand: rand.New(rand.NewPCG(seed, seed)), before: before, after: after} //nolint:gosec // a test's dice
+	return &Cuts{rand: rand.New(rand.NewPCG(seed, seed)), before: before, after: after}
 }
 
 // Through is for [Nation.Through].

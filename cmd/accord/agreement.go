@@ -325,7 +325,7 @@ func readIn(e *env, name string, most int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // only read
 		in = f
 	}
 	b, err := io.ReadAll(io.LimitReader(in, most+1))

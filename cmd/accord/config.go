@@ -113,6 +113,7 @@ func (d *duration) UnmarshalText(b []byte) error {
 	return nil
 }
 
+//nolint:unparam // encoding.TextMarshaler
 func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 func defaultConfig() Config {

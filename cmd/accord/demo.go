@@ -340,8 +340,13 @@ func (d *demo) table() {
 		what string
 		n    int64
 	}{
-		{"items at IL", r.Items}, {"disclosed to MA", r.Disclosed}, {"withheld", r.Withheld}, {"received by MA", r.Received},
-		{"matches", r.Matches}, {"values blocked", r.Blocked}, {"retractions confirmed", r.Retracted},
+		{"items at IL", r.Items},
+		{"disclosed to MA", r.Disclosed},
+		{"withheld", r.Withheld},
+		{"received by MA", r.Received},
+		{"matches", r.Matches},
+		{"values blocked", r.Blocked},
+		{"retractions confirmed", r.Retracted},
 	} {
 		fmt.Fprintf(d.say, "  %-24s %10d\n", row.what, row.n)
 	}

@@ -131,7 +131,7 @@ func mixLog(from demoLog, to string, names []string, at time.Time) (lines int, e
 	if err != nil {
 		return 0, err
 	}
-	defer in.Close()
+	defer in.Close() //nolint:errcheck // only read
 	var r io.Reader = in
 	if strings.HasSuffix(from.path, ".gz") {
 		z, err := gzip.NewReader(in)

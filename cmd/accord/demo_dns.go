@@ -131,7 +131,8 @@ include %q;
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // the resolver's, which has its own
+
 	r := &programResolver{name: kind, addr: d.resolverAddr, proc: exec.Command(program, args...)} //nolint:gosec,noctx // stopped by stop
 	r.proc.Stdout, r.proc.Stderr = log, log
 	if err := r.proc.Start(); err != nil {
@@ -201,7 +202,7 @@ func ask(ctx context.Context, addr, name string, typ dnsmessage.Type) (dnsmessag
 		return dnsmessage.Message{}, err
 	}
 	q := dnsmessage.Message{
-		Header:    dnsmessage.Header{ID: uint16(now().UnixNano()), RecursionDesired: true}, //nolint:gosec // any number will do
+		Header:    dnsmessage.Header{ID: uint16(now().UnixNano()), RecursionDesired: true}, // any number will do
 		Questions: []dnsmessage.Question{{Name: qname, Type: typ, Class: dnsmessage.ClassINET}},
 	}
 	packed, err := q.Pack()
@@ -212,7 +213,7 @@ func ask(ctx context.Context, addr, name string, typ dnsmessage.Type) (dnsmessag
 	if err != nil {
 		return dnsmessage.Message{}, err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // nothing is kept
 	if err := conn.SetDeadline(now().Add(2 * time.Second)); err != nil {
 		return dnsmessage.Message{}, err
 	}

@@ -36,6 +36,9 @@ type demoNode struct {
 	proc                *exec.Cmd
 }
 
+// demoClient asks the nodes.
+var demoClient = &http.Client{Timeout: 30 * time.Second}
+
 // newNode chooses addresses that are free on this machine.
 func (d *demo) newNode(nation, name, title string) (*demoNode, error) {
 	program, err := os.Executable()
@@ -136,7 +139,8 @@ func (n *demoNode) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer log.Close() //nolint:errcheck // the node's, which has its own
+
 	n.proc = exec.Command(n.program, "--home", n.home, "serve") //nolint:gosec,noctx // the program itself; stopped by stop
 	n.proc.Stdout, n.proc.Stderr = log, log
 	if err := n.proc.Start(); err != nil {
@@ -147,7 +151,7 @@ func (n *demoNode) serve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if res, err := http.DefaultClient.Do(req); err == nil {
+		if res, err := demoClient.Do(req); err == nil {
 			res.Body.Close()
 			if res.StatusCode == http.StatusOK {
 				return nil
@@ -185,7 +189,7 @@ func (n *demoNode) get(ctx context.Context, path string, into any) error {
 		return err
 	}
 	req.Header.Set("Authorization", "Bearer "+n.token)
-	res, err := http.DefaultClient.Do(req)
+	res, err := demoClient.Do(req)
 	if err != nil {
 		return err
 	}

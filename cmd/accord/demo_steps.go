@@ -230,7 +230,7 @@ func (d *demo) liveSensor(ctx context.Context, live string) (stop func(), err er
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() { done <- d.sensor(ctx, "live", live) }()
-	return func() { cancel(); <-done }, nil // its end by cancelling is no error
+	return func() { cancel(); <-done }, nil //nolint:errcheck // its end by cancelling is no error
 }
 
 func (d *demo) measure(what string, from, to time.Time) {

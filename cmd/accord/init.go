@@ -108,7 +108,8 @@ func selfIdentity(cfg Config) (accord.Item, error) {
 		Sectors []string `json:"sectors"`
 	}{
 		"identity", "2.1", identityOf(cfg.Self.Name), identityOf(cfg.Self.Name), at, at,
-		cfg.Self.Title, "organization", []string{"government"},
+		cfg.Self.Title, "organization",
+		[]string{"government"},
 	})
 	if err != nil {
 		return accord.Item{}, err

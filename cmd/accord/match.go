@@ -58,7 +58,7 @@ func (c *matchCmd) scan(e *env, n *node, ix *match.Index, name string, out io.Wr
 		if err != nil {
 			return match.Stats{}, err
 		}
-		defer f.Close()
+		defer f.Close() //nolint:errcheck // only read
 		in = f
 	}
 	return match.Scan(e.ctx, ix, in, match.ScanOptions{Name: name, Sensor: "centre", AnyTime: c.Past}, func(m accord.Match) error {

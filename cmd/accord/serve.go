@@ -294,7 +294,7 @@ func listen(ctx context.Context, s *http.Server) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = s.Close()
 	}
-	<-done
+	<-done //nolint:errcheck // says that it was shut down
 	return err
 }
 
