@@ -13,6 +13,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"accord"
+	"accord/agreement"
 	"accord/ledger"
 )
 
@@ -147,12 +148,12 @@ func (n *Node) interpret(ctx context.Context, party accord.Party, grown accord.L
 	if err != nil {
 		return m, err
 	}
-	held := map[string]bool{}
+	held := map[string]*agreement.Agreement{}
 	for _, f := range in {
 		_, us := f.Agreement.Party(n.Self.Name)
 		_, them := f.Agreement.Party(party.Name)
 		if us && them && len(f.Agreement.Missing()) == 0 {
-			held[fmt.Sprintf("%s %d", f.Agreement.ID, f.Agreement.Version)] = true
+			held[fmt.Sprintf("%s %d", f.Agreement.ID, f.Agreement.Version)] = f.Agreement
 		}
 	}
 	word, err := ledger.PartyVerifier(party.Key)
@@ -176,7 +177,22 @@ type reader struct {
 	party        string
 	theirs, ours string // the two logs
 	word         note.Verifier
-	agreements   map[string]bool // "id version" of those both parties signed
+	agreements   map[string]*agreement.Agreement // "id version" of those both parties signed
+}
+
+// allows refuses a disclosure that no article could have made.
+func (r reader) allows(o accord.Origin) error {
+	a := r.agreements[fmt.Sprintf("%s %d", o.Agreement, o.Version)]
+	if a == nil {
+		return fmt.Errorf("%w: agreement %s version %d is not one that both parties signed here: import it first",
+			accord.ErrInvalid, o.Agreement, o.Version)
+	}
+	article, found := a.Article(o.Article)
+	if !found || article.Effect != agreement.Share ||
+		!slices.Contains(article.From, r.party) && !slices.Contains(article.From, agreement.Any) {
+		return fmt.Errorf("%w: article %s of %s lets %s give nothing", accord.ErrInvalid, o.Article, o.Agreement, r.party)
+	}
+	return nil
 }
 
 func (r reader) read(m *accord.Mirroring, l accord.Leaf) error {
@@ -186,9 +202,8 @@ func (r reader) read(m *accord.Mirroring, l accord.Leaf) error {
 		if err != nil {
 			return err
 		}
-		if !r.agreements[fmt.Sprintf("%s %d", rec.Origin.Agreement, rec.Origin.Version)] {
-			return fmt.Errorf("%w: agreement %s version %d is not one that both parties signed here: import it first",
-				accord.ErrInvalid, rec.Origin.Agreement, rec.Origin.Version)
+		if err := r.allows(rec.Origin); err != nil {
+			return err
 		}
 		rec.Party, rec.Origin.Party, rec.Index, rec.Announced = r.party, r.party, l.Index, m.At
 		m.Pending = append(m.Pending, rec)
