@@ -116,19 +116,16 @@ func (t *tx) begin(ctx context.Context) (commit, rollback func() error, err erro
 	case <-ctx.Done():
 		return nil, nil, ctx.Err()
 	}
-	run := func(word string) error {
-		st, err := d.writes.get(context.Background(), word)
+	run := func(ctx context.Context, word string) error {
+		st, err := d.writes.get(ctx, word)
 		if err == nil {
-			_, err = st.ExecContext(context.Background())
+			_, err = st.ExecContext(ctx)
 		}
 		return err
 	}
-	if err := run("BEGIN IMMEDIATE"); err != nil {
-		<-d.turn
-		return nil, nil, err
-	}
+	inner := context.WithoutCancel(ctx)
 	commit = func() error {
-		err := run("COMMIT")
+		err := run(inner, "COMMIT")
 		if err == nil {
 			<-d.turn
 		}
@@ -136,10 +133,13 @@ func (t *tx) begin(ctx context.Context) (commit, rollback func() error, err erro
 	}
 	rollback = func() error {
 		defer func() { <-d.turn }()
-		if err := run("ROLLBACK"); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
+		if err := run(inner, "ROLLBACK"); err != nil && !strings.Contains(err.Error(), "no transaction is active") {
 			return err
 		}
 		return nil
+	}
+	if err := run(ctx, "BEGIN IMMEDIATE"); err != nil { // cancelled perhaps just after it began
+		return nil, nil, errors.Join(err, rollback())
 	}
 	return commit, rollback, nil
 }

@@ -104,7 +104,9 @@ func zoneHoldsOnce(t *testing.T, d *store.DB) {
 
 func staysInZone(t *testing.T, d *store.DB) {
 	shield(t, d, accord.Protecting{Add: []accord.Protection{protection("a.example", 1, "base")}})
-	shield(t, d, accord.Protecting{Add: []accord.Protection{protection("a.example", 2, "hot"), protection("b.example", 2, "hot"), protection("b.example", 1, "base")}})
+	shield(t, d, accord.Protecting{Add: []accord.Protection{
+		protection("a.example", 2, "hot"), protection("b.example", 2, "hot"), protection("b.example", 1, "base"),
+	}})
 	shield(t, d, accord.Protecting{Remove: []string{indicator(1, 0).ID}, Add: []accord.Protection{protection("a.example", 1, "hot")}})
 	if diff := cmp.Diff([][]string{{"a.example"}, {"b.example"}}, [][]string{zone(t, d, "base"), zone(t, d, "hot")}); diff != "" {
 		t.Errorf("base, hot (-want +got):\n%s", diff)
@@ -292,7 +294,9 @@ func protectionPages(t *testing.T, d *store.DB) {
 		if diff := cmp.Diff(byText, got); diff != "" {
 			t.Errorf("by text, pages of %d (-want +got):\n%s", limit, diff)
 		}
-		for name, q := range map[string]accord.ProtectionQuery{"zone": {Zone: "base"}, "item": {Item: indicator(2, 0).ID}, "item and zone": {Item: indicator(2, 0).ID, Zone: "base"}} {
+		for name, q := range map[string]accord.ProtectionQuery{
+			"zone": {Zone: "base"}, "item": {Item: indicator(2, 0).ID}, "item and zone": {Item: indicator(2, 0).ID, Zone: "base"},
+		} {
 			q.Limit = limit
 			want := only(newest, func(n int) bool {
 				return (q.Zone == "" || n%3 == 1) && (q.Item == "" || n%4 == 2)
@@ -323,7 +327,8 @@ func protectCursor(t *testing.T, d *store.DB) {
 }
 
 func hotBefore(t *testing.T, d *store.DB) {
-	old, older, young, base := protection("old.example", 1, "hot"), protection("older.example", 1, "hot"), protection("young.example", 1, "hot"), protection("base.example", 1, "base")
+	old, older := protection("old.example", 1, "hot"), protection("older.example", 1, "hot")
+	young, base := protection("young.example", 1, "hot"), protection("base.example", 1, "base")
 	older.Added = t0 - day
 	again := protection("young.example", 2, "hot")
 	again.Added = t0 + day
