@@ -14,6 +14,8 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/text/unicode/norm"
+
+	"accord"
 )
 
 // The second recommended option of RFC 9106 §4.
@@ -135,6 +137,15 @@ var (
 	errShort = errors.New("too short or too long")
 	errSame  = errors.New("holds the account's name")
 )
+
+// NewPassword is HashPassword for a password that account may have; another fails
+// with accord.ErrInvalid and says what it must be.
+func NewPassword(account, password string, random io.Reader) (string, error) {
+	if err := acceptable(account, password); err != nil {
+		return "", fmt.Errorf("%w: password: %w: want %d characters or more, without the account's name", accord.ErrInvalid, err, minPassword)
+	}
+	return HashPassword(password, random)
+}
 
 // acceptable says why password may not be account's, nil when it may.
 func acceptable(account, password string) error {

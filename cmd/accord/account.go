@@ -23,10 +23,11 @@ type accountCmd struct {
 
 type accountAddCmd struct {
 	Name     string `arg:"" help:"Name to sign in with."`
-	Role     string `help:"reader, analyst, director or operator." enum:"reader,analyst,director,operator" default:"reader"`
-	Password bool   `help:"Read a password from standard input's first line; without it the account signs in by links."`
-	Locale   string `help:"Language: en, fr, ar, he; default: what the browser asks for." enum:",en,fr,ar,he" default:"" placeholder:"LANG"`
-	Disable  bool   `help:"Disable the account."`
+	Role     string `help:"reader, analyst, director or operator; default: what it has, reader for a new account." enum:",reader,analyst,director,operator" default:"" placeholder:"ROLE"`
+	Password bool   `help:"Read a password from standard input's first line; without one the account signs in by links."`
+	Locale   string `help:"Language: en, fr, ar, he, or auto for what the browser asks for; default: what it has, auto for a new account." enum:",auto,en,fr,ar,he" default:"" placeholder:"LANG"`
+	Disable  bool   `help:"Disable the account." xor:"able"`
+	Enable   bool   `help:"Enable it again." xor:"able"`
 }
 
 func (c *accountAddCmd) Run(e *env) error {
@@ -37,25 +38,49 @@ func (c *accountAddCmd) Run(e *env) error {
 	defer n.close()
 	a, err := n.db.Account(e.ctx, c.Name)
 	if errors.Is(err, accord.ErrNotFound) {
-		a = accord.Account{Name: c.Name, Created: accord.StampOf(now())}
+		a = accord.Account{Name: c.Name, Role: accord.RoleReader, Created: accord.StampOf(now())}
 	} else if err != nil {
 		return err
 	}
-	a.Role, a.Locale, a.Disabled = accord.Role(c.Role), c.Locale, c.Disable
+	c.change(&a)
 	if c.Password {
 		line, err := bufio.NewReader(e.stdin).ReadString('\n')
 		if err != nil && line == "" {
 			return fmt.Errorf("read password from standard input: %w", err)
 		}
-		if a.Password, err = web.HashPassword(strings.TrimRight(line, "\r\n"), rand.Reader); err != nil {
+		if a.Password, err = web.NewPassword(a.Name, strings.TrimRight(line, "\r\n"), rand.Reader); err != nil {
 			return err
 		}
 	}
 	if err := n.db.PutAccount(e.ctx, a); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "Account %s, %s.\n", a.Name, a.Role)
+	fmt.Fprintf(e.stdout, "Account %s, %s%s.\n", a.Name, a.Role, disabled(a))
 	return n.audit(e.ctx, "account.add", a.Name, string(a.Role))
+}
+
+// change sets what the command line names and leaves the rest as it is.
+func (c *accountAddCmd) change(a *accord.Account) {
+	if c.Role != "" {
+		a.Role = accord.Role(c.Role)
+	}
+	switch c.Locale {
+	case "":
+	case "auto":
+		a.Locale = ""
+	default:
+		a.Locale = c.Locale
+	}
+	if c.Disable || c.Enable {
+		a.Disabled = c.Disable
+	}
+}
+
+func disabled(a accord.Account) string {
+	if a.Disabled {
+		return " (disabled)"
+	}
+	return ""
 }
 
 type accountLinkCmd struct {
@@ -64,6 +89,9 @@ type accountLinkCmd struct {
 }
 
 func (c *accountLinkCmd) Run(e *env) error {
+	if c.TTL <= 0 || c.TTL > 24*time.Hour {
+		return fmt.Errorf("%w: --ttl %s: a link holds for at most 24h", accord.ErrInvalid, c.TTL)
+	}
 	n, err := openNode(e)
 	if err != nil {
 		return err
@@ -80,7 +108,7 @@ func (c *accountLinkCmd) Run(e *env) error {
 // signInLink makes a one-time sign-in link for an account.
 func (n *node) signInLink(e *env, account string, ttl time.Duration) (string, error) {
 	if _, err := n.db.Account(e.ctx, account); err != nil {
-		return "", fmt.Errorf("account %s: %w: \"accord account add\" makes one", account, err)
+		return "", missing(err, "account %s: \"accord account add %s\" makes it", account, account)
 	}
 	path, err := web.NewTicket(e.ctx, n.db, account, ttl, now())
 	if err != nil {
@@ -105,12 +133,11 @@ func (c *accountListCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	if len(as) == 0 {
+		fmt.Fprintln(e.stderr, "No account yet: \"accord account add NAME --role operator\" makes one.")
+	}
 	for _, a := range as {
-		state := ""
-		if a.Disabled {
-			state = " (disabled)"
-		}
-		fmt.Fprintf(e.stdout, "%-20s %s%s\n", a.Name, a.Role, state)
+		fmt.Fprintf(e.stdout, "%-20s %s%s\n", a.Name, a.Role, disabled(a))
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func (c *draftCmd) Run(e *env) error {
 	defer n.close()
 	partner, err := n.db.Party(e.ctx, c.With)
 	if err != nil {
-		return fmt.Errorf("partner %s: %w: \"accord partner list\" shows those pinned here", c.With, err)
+		return missing(err, "partner %s: \"accord partner list\" shows those pinned here", c.With)
 	}
 	from := now().UTC().Truncate(24 * time.Hour)
 	t := agreement.Terms{ID: c.ID, From: accord.StampOf(from), Self: n.self, Partner: partner, Giver: c.Giver}
@@ -57,7 +57,14 @@ func (c *draftCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	return writeOut(e, c.Out, []byte(text))
+	if _, err := os.Stat(c.Out); c.Out != "" && err == nil {
+		return fmt.Errorf("%w: %s is there already and may hold your changes: remove it or name another file", accord.ErrConflict, c.Out)
+	}
+	if err := writeOut(e, c.Out, []byte(text)); err != nil || c.Out == "" {
+		return err
+	}
+	fmt.Fprintf(e.stderr, "Wrote a draft. Read and change it, then: accord agreement check %s\n", c.Out)
+	return nil
 }
 
 type checkCmd struct {
@@ -97,7 +104,7 @@ func (c *showCmd) Run(e *env) error {
 	defer n.close()
 	r, err := n.db.Agreement(e.ctx, c.ID, c.Version)
 	if err != nil {
-		return fmt.Errorf("agreement %s: %w: \"accord agreement status\" lists them", c.ID, err)
+		return missing(err, "agreement %s: \"accord agreement status\" lists them", c.ID)
 	}
 	_, err = e.stdout.Write(r.Note)
 	return err
@@ -119,6 +126,9 @@ func (c *signCmd) Run(e *env) error {
 	}
 	defer n.close()
 	signed, err := agreement.Sign(msg, n.keys.node.Signer())
+	if errors.Is(err, accord.ErrConflict) {
+		return fmt.Errorf("%w: send the note to the partner as it is", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -142,10 +152,16 @@ func (c *importCmd) Run(e *env) error {
 		return err
 	}
 	defer n.close()
+	take := n.takeSuspension
 	if strings.HasPrefix(string(msg), agreement.Header+"\n") {
-		return n.takeAgreement(e, msg, "agreement.import")
+		take = func(e *env, msg []byte) error { return n.takeAgreement(e, msg, "agreement.import") }
 	}
-	return n.takeSuspension(e, msg)
+	if err := take(e, msg); errors.Is(err, accord.ErrForbidden) || errors.Is(err, accord.ErrInvalid) {
+		return fmt.Errorf("%w: a note counts whole and exactly as parties signed whose cards are pinned here: ask who sent it for it again", err)
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 // takeAgreement stores a note, joined with the signatures already held, after
@@ -263,7 +279,7 @@ func suspension(e *env, id, out, reason string, suspend bool) error {
 	defer n.close()
 	rec, err := n.db.Agreement(e.ctx, id, 0)
 	if err != nil {
-		return fmt.Errorf("agreement %s: %w: \"accord agreement status\" lists them", id, err)
+		return missing(err, "agreement %s: \"accord agreement status\" lists them", id)
 	}
 	parties, err := n.parties(e.ctx)
 	if err != nil {
@@ -299,7 +315,7 @@ func (n *node) takeSuspension(e *env, msg []byte) error {
 	}
 	rec, err := n.db.Agreement(e.ctx, notice.Agreement, 0)
 	if err != nil {
-		return fmt.Errorf("agreement %s: %w", notice.Agreement, err)
+		return missing(err, "agreement %s, which this suspends or resumes: import the agreement first", notice.Agreement)
 	}
 	for _, s := range agreement.Apply(rec.Suspensions, notice, msg) {
 		if s.Party != notice.Party {
@@ -309,11 +325,11 @@ func (n *node) takeSuspension(e *env, msg []byte) error {
 			return err
 		}
 	}
-	verb := "agreement.suspend"
+	verb, done := "agreement.suspend", "suspended"
 	if notice.Lifts {
-		verb = "agreement.resume"
+		verb, done = "agreement.resume", "resumed"
 	}
-	fmt.Fprintf(e.stderr, "%s: %s by %s at %s\n", notice.Agreement, strings.TrimPrefix(verb, "agreement."), notice.Party, notice.At)
+	fmt.Fprintf(e.stderr, "%s: %s by %s at %s\n", notice.Agreement, done, notice.Party, notice.At)
 	return n.audit(e.ctx, verb, notice.Agreement, notice.Party+": "+notice.Reason)
 }
 

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -20,8 +21,9 @@ func completion(shell string, root *kong.Node) (string, error) {
 		if shell == "zsh" {
 			b.WriteString("#compdef accord\nautoload -U +X bashcompinit && bashcompinit\n")
 		}
-		b.WriteString("_accord() {\n  local path=\"\" word words\n  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n" +
-			"    case \"$word\" in -*) ;; *) path=\"$path $word\" ;; esac\n  done\n  case \"$path\" in\n")
+		known := slices.DeleteFunc(sortedKeys(words), func(path string) bool { return path == "" })
+		fmt.Fprintf(&b, "_accord() {\n  local path=\"\" word words\n  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"+
+			"    case \"$path $word\" in %s) path=\"$path $word\" ;; esac\n  done\n  case \"$path\" in\n", `"`+strings.Join(known, `"|"`)+`"`)
 		for _, path := range sortedKeys(words) {
 			fmt.Fprintf(&b, "    %q) words=%q ;;\n", path, strings.Join(words[path], " "))
 		}
@@ -55,7 +57,13 @@ func collect(n *kong.Node, path string, words map[string][]string) {
 			continue
 		}
 		words[path] = append(words[path], c.Name)
+		words[path+" "+c.Name] = nil
 		collect(c, path+" "+c.Name, words)
+	}
+	for _, p := range n.Positional {
+		if p.Enum != "" {
+			words[path] = append(words[path], strings.Split(p.Enum, ",")...)
+		}
 	}
 	for _, f := range n.Flags {
 		if !f.Hidden {

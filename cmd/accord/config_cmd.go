@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -25,7 +26,15 @@ func (c *configCheckCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if _, err := loadKeys(cfg.path(keysFolder)); err != nil {
+	k, err := loadKeys(cfg.path(keysFolder))
+	if err != nil {
+		return err
+	}
+	n := &node{config: cfg, keys: k, env: e}
+	_, ownErr := n.card()
+	_, zoneErr := cfg.rpz()
+	_, listErr := n.neverBlock()
+	if err := errors.Join(ownErr, zoneErr, listErr); err != nil {
 		return err
 	}
 	fmt.Fprintln(e.stdout, "The configuration is good.")

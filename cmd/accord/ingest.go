@@ -57,7 +57,7 @@ func (c *ingestCmd) Run(e *env) error {
 		r, err := c.one(e, in, name, opts)
 		bar.end(r.String())
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return err
 		}
 		for _, f := range r.Refusals {
 			fmt.Fprintf(e.stderr, "  refused: %s: %s\n", f.What, f.Why)
@@ -65,10 +65,21 @@ func (c *ingestCmd) Run(e *env) error {
 		all.Add(r, 1000)
 	}
 	if c.JSON {
-		return json.MarshalWrite(e.stdout, all, json.Deterministic(true))
+		b, err := json.Marshal(all, json.Deterministic(true))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stdout, "%s\n", b)
+	} else {
+		fmt.Fprintln(e.stdout, all)
 	}
-	fmt.Fprintln(e.stdout, all)
-	return n.audit(e.ctx, "ingest", strings.Join(c.Files, " "), all.String())
+	if err := n.audit(e.ctx, "ingest", strings.Join(c.Files, " "), all.String()); err != nil {
+		return err
+	}
+	if all.Objects == 0 && all.Refused > 0 {
+		return fmt.Errorf("%w: nothing was taken: see what was refused, above", accord.ErrInvalid)
+	}
+	return nil
 }
 
 func (c *ingestCmd) one(e *env, in *ingest.Ingester, name string, opts ingest.Options) (ingest.Report, error) {

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -23,10 +24,10 @@ type initCmd struct {
 	Nation string `required:"" help:"Country, ISO 3166-1 alpha-2." placeholder:"XX"`
 	Title  string `help:"What people read; default: the name." placeholder:"TEXT"`
 
-	Node    string `help:"Address for partners, TAXII clients and sensors." placeholder:"HOST:PORT"`
-	Console string `help:"Address of the console." placeholder:"HOST:PORT"`
-	DNS     string `help:"Address of the response policy zones." placeholder:"HOST:PORT"`
-	Store   string `help:"sqlite:FILE or postgres://…" placeholder:"URL"`
+	Node    string  `help:"Address for partners, TAXII clients and sensors." placeholder:"HOST:PORT"`
+	Console string  `help:"Address of the console." placeholder:"HOST:PORT"`
+	DNS     *string `help:"Address of the response policy zones; empty: none." placeholder:"HOST:PORT"`
+	Store   string  `help:"sqlite:FILE or postgres://…" placeholder:"URL"`
 }
 
 func (c *initCmd) Run(e *env) error {
@@ -37,11 +38,14 @@ func (c *initCmd) Run(e *env) error {
 		cfg.Self.Title = c.Name
 	}
 	for value, given := range map[*string]string{
-		&cfg.Listen.Node: c.Node, &cfg.Listen.Console: c.Console, &cfg.Listen.DNS: c.DNS, &cfg.Store.URL: c.Store,
+		&cfg.Listen.Node: c.Node, &cfg.Listen.Console: c.Console, &cfg.Store.URL: c.Store,
 	} {
 		if given != "" {
 			*value = given
 		}
+	}
+	if c.DNS != nil {
+		cfg.Listen.DNS = *c.DNS
 	}
 	if err := cfg.check(); err != nil {
 		return fmt.Errorf("%w: %w", accord.ErrInvalid, err)
@@ -52,7 +56,15 @@ func (c *initCmd) Run(e *env) error {
 	if _, err := os.Stat(filepath.Join(e.home, configFile)); err == nil {
 		return fmt.Errorf("%w: %s is a node already: nothing was changed", accord.ErrConflict, e.home)
 	}
-	if err := makeKeys(filepath.Join(e.home, keysFolder), c.Name); err != nil {
+	if err := storeSelf(e, cfg); err != nil { // first, as it may fail and be tried again
+		return err
+	}
+	err := makeKeys(filepath.Join(e.home, keysFolder), c.Name)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: %s holds keys but no %s: a node's keys are never written over: restore the file or name another folder",
+			accord.ErrConflict, e.home, configFile)
+	}
+	if err != nil {
 		return fmt.Errorf("make keys: %w", err)
 	}
 	text, err := configText(cfg)
@@ -60,9 +72,6 @@ func (c *initCmd) Run(e *env) error {
 		return err
 	}
 	if err := writeSecret(filepath.Join(e.home, configFile), text); err != nil {
-		return err
-	}
-	if err := storeSelf(e, cfg); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, `Made the node %s in %s.

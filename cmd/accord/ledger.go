@@ -94,7 +94,10 @@ func (c *ledgerVerifyCmd) print(e *env, r ledger.Report, ok bool) error {
 	if !ok {
 		word = "DOES NOT VERIFY"
 	}
-	fmt.Fprintf(e.stdout, "%s  %s\n  size %d, root %s\n  cosigned up to %d\n  %s\n", r.Origin, word, r.Size, l.Root, r.Cosigned, strings.Join(kinds, ", "))
+	fmt.Fprintf(e.stdout, "%s  %s\n  size %d, root %s\n  cosigned up to %d\n", r.Origin, word, r.Size, l.Root, r.Cosigned)
+	if len(kinds) > 0 {
+		fmt.Fprintf(e.stdout, "  %s\n", strings.Join(kinds, ", "))
+	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(e.stdout, "  problem: %s\n", p)
 	}
@@ -117,7 +120,7 @@ func (n *node) verifyLog(ctx context.Context, origin string) (ledger.Report, err
 	}
 	for _, name := range []string{from, to} {
 		if byName[name].Name == "" {
-			return ledger.Report{}, fmt.Errorf("%w: %s is not a party here", accord.ErrNotFound, name)
+			return ledger.Report{}, fmt.Errorf("%w: %s is not a party here: \"accord partner list\" shows those that are", accord.ErrNotFound, name)
 		}
 	}
 	return ledger.Verify(ctx, n.db, byName[from], byName[to])

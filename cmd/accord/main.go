@@ -12,9 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -25,7 +28,7 @@ import (
 // cli is the command tree.
 type cli struct {
 	Home     string `help:"Folder of the node: accord.toml, keys and store." default:"." env:"ACCORD_HOME" type:"path" placeholder:"DIR"`
-	LogLevel string `help:"Least level logged: debug, info, warn or error." default:"info" enum:"debug,info,warn,error" env:"ACCORD_LOG_LEVEL"`
+	LogLevel string `help:"Least level logged: debug, info, warn or error; default: info for serve and sensor, else warn." default:"" enum:",debug,info,warn,error" env:"ACCORD_LOG_LEVEL" placeholder:"LEVEL"`
 
 	Init      initCmd      `cmd:"" help:"Make a node: its configuration, keys and store."`
 	Serve     serveCmd     `cmd:"" help:"Run the node: console, API, TAXII, exchange, matching, response policy zones."`
@@ -83,11 +86,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return status // help was printed
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "accord: %v\nRun \"accord --help\" for the commands.\n", err)
+		fmt.Fprintf(stderr, "accord: %v\n%s\n", err, usageOf(err))
 		return 2
 	}
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.LogLevel)) // kong checked the enum
+	level := levelOf(c.LogLevel, k.Command())
 	e := &env{
 		ctx: ctx, home: c.Home, stdin: stdin, stdout: stdout, stderr: stderr,
 		log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})),
@@ -110,10 +112,56 @@ func parse(p *kong.Kong, args []string) (k *kong.Context, err error) {
 			}
 		}
 	}()
-	if len(args) == 0 {
+	switch {
+	case len(args) == 0:
 		args = []string{"--help"}
+	case args[0] == "help": // what people try first
+		args = append(slices.Clone(args[1:]), "--help")
+	case len(args) == 1 && args[0] == "--version":
+		args = []string{"version"}
 	}
 	return p.Parse(args)
+}
+
+// usageOf says how to use the command that a wrong command line came to.
+func usageOf(err error) string {
+	var wrong *kong.ParseError
+	var at *kong.Node
+	if errors.As(err, &wrong) && wrong.Context != nil {
+		for _, p := range wrong.Context.Path {
+			if p.Command != nil {
+				at = p.Command
+			}
+		}
+	}
+	switch {
+	case at == nil:
+		return "Run \"accord --help\" for the commands."
+	case len(at.Children) > 0:
+		return fmt.Sprintf("Run \"%s --help\" for its commands.", at.Path())
+	}
+	return fmt.Sprintf("Usage: %s\nRun \"%s --help\" for what they mean.", at.Summary(), at.Path())
+}
+
+// levelOf is the least level logged: what runs for long says what it does, what
+// runs once prints its result.
+func levelOf(name, command string) (level slog.Level) {
+	first, _, _ := strings.Cut(command, " ")
+	switch {
+	case name != "":
+		_ = level.UnmarshalText([]byte(name)) // kong checked the enum
+	case first != "serve" && first != "sensor":
+		level = slog.LevelWarn
+	}
+	return level
+}
+
+// missing says what to do about something that was not found; other errors stay.
+func missing(err error, format string, args ...any) error {
+	if !errors.Is(err, accord.ErrNotFound) {
+		return err
+	}
+	return fmt.Errorf("%w: %s", accord.ErrNotFound, fmt.Sprintf(format, args...))
 }
 
 // errStatus is an error that names its own exit status.
@@ -128,7 +176,7 @@ func exitStatus(err error) int {
 	switch {
 	case errors.As(err, &own):
 		return own.code
-	case errors.Is(err, accord.ErrNotFound):
+	case errors.Is(err, accord.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return 3
 	case errors.Is(err, accord.ErrForbidden):
 		return 4

@@ -61,7 +61,7 @@ func (c *matchCmd) scan(e *env, n *node, ix *match.Index, name string, out io.Wr
 		defer f.Close() //nolint:errcheck // only read
 		in = f
 	}
-	return match.Scan(e.ctx, ix, in, match.ScanOptions{Name: name, Sensor: "centre", AnyTime: c.Past}, func(m accord.Match) error {
+	return match.Scan(e.ctx, ix, in, match.ScanOptions{Name: name, Sensor: "centre", At: accord.StampOf(now()), AnyTime: c.Past}, func(m accord.Match) error {
 		*found++
 		line, err := json.Marshal(api.LineOf(m))
 		if err != nil {

@@ -74,7 +74,10 @@ func (c *partnerAddCmd) Run(e *env) error {
 	}
 	defer n.close()
 	if p.Name == n.self.Name {
-		return fmt.Errorf("%w: this is the node's own card", accord.ErrInvalid)
+		return fmt.Errorf("%w: this is the node's own card: a partner adds it, and you add the partner's", accord.ErrInvalid)
+	}
+	if err := n.unlike(e, p); err != nil {
+		return err
 	}
 	if old, err := n.db.Party(e.ctx, p.Name); err == nil && (old.Key != p.Key || old.TLSPin != p.TLSPin) && !c.Replace {
 		return fmt.Errorf("%w: %s is pinned with other keys: if it says by another way that it changed them, add --replace", accord.ErrConflict, p.Name)
@@ -87,7 +90,25 @@ func (c *partnerAddCmd) Run(e *env) error {
 	return n.audit(e.ctx, "partner.add", p.Name, p.Key)
 }
 
+// unlike refuses a card that has a key or an identity of another party: who calls is
+// told by its key, and who wrote an object by its identity.
+func (n *node) unlike(e *env, p accord.Party) error {
+	ps, err := n.parties(e.ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range ps {
+		if o.Name != p.Name && (o.Key == p.Key || p.TLSPin != "" && o.TLSPin == p.TLSPin || p.Identity != "" && o.Identity == p.Identity) {
+			return fmt.Errorf("%w: card: it has a key or the identity of %s: ask %s for its card again, by another way", accord.ErrConflict, o.Name, p.Name)
+		}
+	}
+	return nil
+}
+
 func parseCard(text []byte) (accord.Party, error) {
+	if !bytes.HasPrefix(text, []byte(cardHeader+"\n")) {
+		return accord.Party{}, fmt.Errorf("%w: not a card: its first line is not %q: \"accord partner card\" prints one", accord.ErrInvalid, cardHeader)
+	}
 	var c card
 	md, err := toml.Decode(string(text), &c)
 	if err != nil {
@@ -95,9 +116,6 @@ func parseCard(text []byte) (accord.Party, error) {
 	}
 	if extra := md.Undecoded(); len(extra) > 0 {
 		return accord.Party{}, fmt.Errorf("%w: card: unknown key %q", accord.ErrInvalid, extra[0])
-	}
-	if !bytes.HasPrefix(text, []byte(cardHeader+"\n")) {
-		return accord.Party{}, fmt.Errorf("%w: not a card: its first line is not %q", accord.ErrInvalid, cardHeader)
 	}
 	nation, err := accord.ParseNation(c.Nation)
 	if err != nil {
@@ -139,6 +157,10 @@ func (c *partnerListCmd) Run(e *env) error {
 	ps, err := n.db.Parties(e.ctx)
 	if err != nil {
 		return err
+	}
+	if len(ps) == 0 {
+		fmt.Fprintln(e.stderr, "No partner yet: \"accord partner add CARD\" pins one.")
+		return nil
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PARTY\tNATION\tADDRESS\tKEY")

@@ -25,7 +25,11 @@ func (c *retractCmd) Run(e *env) error {
 func (n *node) retract(e *env, id, reason string) error {
 	versions, err := n.db.Withdraw(e.ctx, id, reason, accord.StampOf(now()))
 	if err != nil {
-		return fmt.Errorf("retract %s: %w", id, err)
+		return missing(err, "%s is no item of this node's own: a partner's is for the partner to retract", id)
+	}
+	if versions == 0 {
+		fmt.Fprintf(e.stdout, "%s was withdrawn before: nothing was changed.\n", id)
+		return nil
 	}
 	fmt.Fprintf(e.stdout, "Withdrawn: %s, %d version(s). Its receivers are told by the running node.\n", id, versions)
 	return n.audit(e.ctx, "item.retract", id, reason)

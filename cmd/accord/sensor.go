@@ -28,11 +28,15 @@ func (c *sensorCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
+	secret := strings.TrimSpace(string(token))
+	if secret == "" || strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("%w: %s does not hold a token: \"accord token add NAME --role sensor\" at the node prints one", accord.ErrInvalid, c.TokenFile)
+	}
 	if c.Pin != "" && !isHex(c.Pin, 64) {
 		return fmt.Errorf("%w: --pin: want the 64 hex digits of the node's tls_pin", accord.ErrInvalid)
 	}
 	s, err := sensor.New(sensor.Config{
-		Node: c.Node, Token: strings.TrimSpace(string(token)), TLSPin: c.Pin, State: c.State, Logs: c.Logs,
+		Node: c.Node, Token: secret, TLSPin: c.Pin, State: c.State, Logs: c.Logs,
 		Once: c.Once, DryRun: c.DryRun, Out: e.stdout, AnyTime: c.Past, Now: now, Log: e.log,
 	})
 	if err != nil {

@@ -31,6 +31,9 @@ func (c *tokenAddCmd) Run(e *env) error {
 	if (c.Role == "party") != (c.Party != "") {
 		return fmt.Errorf("%w: --role party and --party go together", accord.ErrInvalid)
 	}
+	if c.TTL < 0 {
+		return fmt.Errorf("%w: --ttl %s: want how long it holds, or 0 for until it is revoked", accord.ErrInvalid, c.TTL)
+	}
 	n, err := openNode(e)
 	if err != nil {
 		return err
@@ -39,7 +42,7 @@ func (c *tokenAddCmd) Run(e *env) error {
 	t := accord.Token{Name: c.Name, Role: accord.Role(c.Role), Created: accord.StampOf(now())}
 	if c.Party != "" {
 		if _, err := n.db.Party(e.ctx, c.Party); err != nil {
-			return fmt.Errorf("party %s: %w: pin it first with \"accord partner add\"", c.Party, err)
+			return missing(err, "party %s: pin it first with \"accord partner add CARD\"", c.Party)
 		}
 		t.Role, t.Party = "", c.Party
 	}
@@ -70,6 +73,10 @@ func (c *tokenListCmd) Run(e *env) error {
 	ts, err := n.db.Tokens(e.ctx)
 	if err != nil {
 		return err
+	}
+	if len(ts) == 0 {
+		fmt.Fprintln(e.stderr, "No token yet: \"accord token add NAME --role sensor\" makes one.")
+		return nil
 	}
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tNAME\tROLE\tPARTY\tEXPIRES\tLAST USED\tSTATE")
@@ -105,8 +112,9 @@ func (c *tokenRevokeCmd) Run(e *env) error {
 			if err := n.db.PutToken(e.ctx, t); err != nil {
 				return err
 			}
+			fmt.Fprintf(e.stdout, "Revoked: %s, %s.\n", c.ID, t.Name)
 			return n.audit(e.ctx, "token.revoke", t.Name, c.ID)
 		}
 	}
-	return fmt.Errorf("token %s: %w", c.ID, accord.ErrNotFound)
+	return fmt.Errorf("%w: token %s: \"accord token list\" shows the ids", accord.ErrNotFound, c.ID)
 }
