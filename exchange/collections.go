@@ -86,33 +86,38 @@ func (c *Collections) Objects(ctx context.Context, who taxii.Caller, _, collecti
 	if err != nil {
 		return taxii.Page{}, err
 	}
-	rows, err := n.Store.DisclosedSince(ctx, who.Party, q.AddedAfter, q.Limit+1, accord.DisclosureFilter{IDs: q.IDs, Types: q.Types})
-	if err != nil {
-		return taxii.Page{}, fmt.Errorf("read disclosures: %w", err)
-	}
-	var page taxii.Page
-	if len(rows) > q.Limit {
-		rows, page.More = rows[:q.Limit], true
-	}
-	chosen, err := c.choose(ctx, who.Party, q.Versions, rows)
-	if err != nil {
-		return taxii.Page{}, err
-	}
 	now := n.now()
-	for i, d := range rows {
-		if !chosen[i] || !stands(in, n.Self.Name, d, now) {
-			continue
+	var page taxii.Page
+	for size := q.Limit; ; size = max(q.Limit, pushBatch) {
+		rows, err := n.Store.DisclosedSince(ctx, who.Party, q.AddedAfter, size+1, accord.DisclosureFilter{IDs: q.IDs, Types: q.Types})
+		if err != nil {
+			return taxii.Page{}, fmt.Errorf("read disclosures: %w", err)
 		}
-		page.Objects = append(page.Objects, taxii.Object{
-			ID: d.Sent.ID, Type: typeOf(d.Sent.ID), Version: d.Sent.Version, Added: d.Stamp, Bytes: d.Bytes,
-		})
-	}
-	if len(page.Objects) == 0 && page.More {
+		more := len(rows) > size
+		rows = rows[:min(size, len(rows))]
+		chosen, err := c.choose(ctx, who.Party, q.Versions, rows)
+		if err != nil {
+			return taxii.Page{}, err
+		}
+		for i, d := range rows {
+			if !chosen[i] || !stands(in, n.Self.Name, d, now) {
+				continue
+			}
+			if len(page.Objects) == q.Limit {
+				more = true
+				break
+			}
+			page.Objects = append(page.Objects, taxii.Object{
+				ID: d.Sent.ID, Type: typeOf(d.Sent.ID), Version: d.Sent.Version, Added: d.Stamp, Bytes: d.Bytes,
+			})
+		}
+		if len(page.Objects) > 0 || !more {
+			page.More = more
+			return page, nil
+		}
 		// A whole page that may not be given now: look further.
 		q.AddedAfter = rows[len(rows)-1].Stamp
-		return c.Objects(ctx, who, APIRoot, collection, q)
 	}
-	return page, nil
 }
 
 // Add implements [taxii.Backend].

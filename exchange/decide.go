@@ -208,9 +208,9 @@ func (d *Decider) one(ctx context.Context, b *accord.Disclosing, o outcome, live
 		if !given {
 			return nil, nil
 		}
-		return d.retract(b, live, "withdrawn by its source")
+		return d.retract(ctx, b, live, "withdrawn by its source")
 	case !o.shared():
-		return d.withhold(b, o, live)
+		return d.withhold(ctx, b, o, live)
 	}
 	sent := o.bytes
 	if sent == nil {
@@ -229,7 +229,7 @@ func (d *Decider) one(ctx context.Context, b *accord.Disclosing, o outcome, live
 	if given && live.Sent.ID != disc.Sent.ID {
 		// It goes under another id now: the copy under the old one is taken back.
 		var err error
-		if leaves, err = d.retract(b, live, "replaced by another copy"); err != nil {
+		if leaves, err = d.retract(ctx, b, live, "replaced by another copy"); err != nil {
 			return nil, err
 		}
 		disc.Index += int64(len(leaves))
@@ -246,7 +246,7 @@ func (d *Decider) one(ctx context.Context, b *accord.Disclosing, o outcome, live
 		if leaves != nil {
 			live = accord.Disclosure{} // taken back already
 		}
-		more, err := d.withhold(b, o, live)
+		more, err := d.withhold(ctx, b, o, live)
 		return append(leaves, more...), err
 	}
 	b.Disclosures = append(b.Disclosures, disc)
@@ -256,7 +256,7 @@ func (d *Decider) one(ctx context.Context, b *accord.Disclosing, o outcome, live
 
 // withhold adds a withholding, and takes back what was given when an article or
 // the item itself says so.
-func (d *Decider) withhold(b *accord.Disclosing, o outcome, live accord.Disclosure) ([]accord.Leaf, error) {
+func (d *Decider) withhold(ctx context.Context, b *accord.Disclosing, o outcome, live accord.Disclosure) ([]accord.Leaf, error) {
 	given, narrow := live.Party != "", narrowed(o.decision)
 	if given && !narrow && live.Item == o.item.ItemKey {
 		return nil, nil // the party has this version, and keeps it
@@ -265,20 +265,36 @@ func (d *Decider) withhold(b *accord.Disclosing, o outcome, live accord.Disclosu
 	if !given || !narrow {
 		return nil, nil
 	}
-	return d.retract(b, live, "narrowed: "+o.decision.Article)
+	return d.retract(ctx, b, live, "narrowed: "+o.decision.Article)
 }
 
-func (d *Decider) retract(b *accord.Disclosing, live accord.Disclosure, why string) ([]accord.Leaf, error) {
-	record, err := ledger.NewRetraction(ledger.Retraction{
-		Origin: ledger.Origin(d.Node.Self.Name, d.Party),
-		Item:   live.Sent, Spans: ledger.Spans([]int64{live.Index}), Reason: why, At: b.At,
-	}, d.Node.Key.Signer())
+// retract takes live back, and with it what was disclosed of the same object
+// before and has not arrived yet: none of that is sent any more.
+func (d *Decider) retract(ctx context.Context, b *accord.Disclosing, live accord.Disclosure, why string) ([]accord.Leaf, error) {
+	all, err := d.Node.Store.DisclosuresOf(ctx, live.Item.ID)
 	if err != nil {
-		return nil, fmt.Errorf("sign retraction: %w", err)
+		return nil, fmt.Errorf("read versions: %w", err)
 	}
-	b.Retracted = append(b.Retracted, live.Index)
-	leaf, err := ledger.NewLeaf(d.Node.Rand, record)
-	return []accord.Leaf{leaf}, err
+	var leaves []accord.Leaf
+	for _, o := range all {
+		late := o.Sent.ID == live.Sent.ID && o.Index < live.Index && o.Receipted == 0 && o.Retracted == 0
+		if o.Party != d.Party || !late && o.Index != live.Index {
+			continue
+		}
+		record, err := ledger.NewRetraction(ledger.Retraction{
+			Origin: ledger.Origin(d.Node.Self.Name, d.Party),
+			Item:   o.Sent, Spans: ledger.Spans([]int64{o.Index}), Reason: why, At: b.At,
+		}, d.Node.Key.Signer())
+		if err != nil {
+			return nil, fmt.Errorf("sign retraction: %w", err)
+		}
+		leaf, err := ledger.NewLeaf(d.Node.Rand, record)
+		if err != nil {
+			return nil, err
+		}
+		b.Retracted, leaves = append(b.Retracted, o.Index), append(leaves, leaf)
+	}
+	return leaves, nil
 }
 
 // stamp returns the next TAXII date added for the party: the present, or one
