@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -23,8 +22,8 @@ import (
 	"time"
 )
 
-// PostgresEnv names the variable that holds the URL of a PostgreSQL server on
-// which databases may be made and dropped.
+// PostgresEnv names the variable that holds the URL of a PostgreSQL database in
+// which schemas may be made and dropped.
 const PostgresEnv = "ACCORD_TEST_POSTGRES"
 
 // server is the PostgreSQL server of this test process.
@@ -35,17 +34,14 @@ var server struct {
 	stop func() error
 }
 
-var databases atomic.Int64
+var schemas atomic.Int64
 
-// Postgres returns the URL of an empty PostgreSQL database that is dropped when
-// the test ends. It lies on the server that ACCORD_TEST_POSTGRES names, else on
-// a throw-away one started from the installed programs; without either the test
+// Postgres returns the URL of an empty PostgreSQL schema that is dropped when the
+// test ends. It lies in the database that ACCORD_TEST_POSTGRES names, else on a
+// throw-away server started from the installed programs; without either the test
 // is skipped. A process that calls it must call [StopPostgres] before it ends.
 func Postgres(t testing.TB) string {
 	t.Helper()
-	if !slices.Contains(sql.Drivers(), "pgx") {
-		t.Skip("SKIP: PostgreSQL driver not built in: go test -tags postgres")
-	}
 	server.once.Do(startPostgres)
 	if errors.Is(server.err, exec.ErrNotFound) {
 		t.Skip("SKIP: PostgreSQL not installed: run make tools, or set " + PostgresEnv)
@@ -53,28 +49,29 @@ func Postgres(t testing.TB) string {
 	if server.err != nil {
 		t.Fatalf("start PostgreSQL: %v", server.err)
 	}
-	admin, err := sql.Open("pgx", server.url.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer admin.Close()
-	name := fmt.Sprintf("accord_test_%d_%d", os.Getpid(), databases.Add(1))
-	if _, err := admin.Exec("CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'"); err != nil {
+	name := fmt.Sprintf("accord_test_%d_%d", os.Getpid(), schemas.Add(1))
+	if err := onServer("CREATE SCHEMA " + name); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		admin, err := sql.Open("pgx", server.url.String())
-		if err == nil {
-			_, err = admin.Exec("DROP DATABASE " + name + " WITH (FORCE)")
-			err = errors.Join(err, admin.Close())
-		}
-		if err != nil {
+		if err := onServer("DROP SCHEMA " + name + " CASCADE"); err != nil {
 			t.Error(err)
 		}
 	})
 	u := *server.url
-	u.Path = "/" + name
+	q := u.Query()
+	q.Set("search_path", name)
+	u.RawQuery = q.Encode()
 	return u.String()
+}
+
+func onServer(statement string) error {
+	db, err := sql.Open("pgx", server.url.String())
+	if err != nil {
+		return err
+	}
+	_, err = db.Exec(statement)
+	return errors.Join(err, db.Close())
 }
 
 // StopPostgres stops the server that [Postgres] started, if it did.
