@@ -180,3 +180,10 @@ func (c *Cuts) Stop() int {
 	c.before, c.after = 0, 0
 	return c.made
 }
+
+// Resume cuts again, with these likelihoods.
+func (c *Cuts) Resume(before, after float64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.before, c.after = before, after
+}
