@@ -14,8 +14,7 @@ cache=$(go env GOCACHE)/fuzz
 
 ran=0 left=0 failed=()
 built=
-while IFS=: read -r file target; do
-  dir=$(dirname "$file")
+while read -r dir target; do
   if [ $SECONDS -ge "$total" ]; then
     printf 'left out: %s %s\n' "$dir" "$target"
     left=$((left + 1))
@@ -28,14 +27,15 @@ while IFS=: read -r file target; do
   printf 'fuzz %s %s: ' "$dir" "$target"
   mkdir -p "$cache/accord/$dir"
   if out=$(cd "$dir" && "$work/fuzz.test" -test.run='^$' -test.fuzz="^$target\$" -test.fuzztime="$each" -test.fuzzcachedir="$cache/accord/$dir" 2>&1); then
-    printf '%s\n' "$(grep -o 'execs: [0-9]*' <<<"$out" | tail -1)"
+    execs=$(grep -o 'execs: [0-9]*' <<<"$out" | tail -1) || true
+    printf '%s\n' "${execs:-only the seeds in this time}"
   else
     printf 'FAIL\n%s\n' "$out"
     failed+=("$dir $target")
   fi
   ran=$((ran + 1))
 done < <(grep -rnoE --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' --exclude-dir=.tools . |
-  sed -E 's|^\./([^:]*):[0-9]+:func (.*)|\1:\2|' | grep -E "$only" | sort)
+  sed -E 's|^\./(.*)/[^/:]*:[0-9]+:func (.*)|\1 \2|' | grep -E "$only" | sort)
 
 [ $ran -gt 0 ] || die "no fuzz target matches $only"
 [ ${#failed[@]} = 0 ] || die "fuzzing failed: ${failed[*]}"
