@@ -187,10 +187,13 @@ func (c Config) check() error {
 	if c.Protect.MinConfidence < 0 || c.Protect.MinConfidence > 100 {
 		bad("protect.min_confidence %d: want 0 to 100", c.Protect.MinConfidence)
 	}
-	for _, p := range []string{c.Protect.WarningLists, c.Protect.Critical, c.Protect.TSIGKey, c.Listen.ConsoleCert, c.Listen.ConsoleKey} {
+	for key, p := range map[string]string{
+		"protect.warning_lists": c.Protect.WarningLists, "protect.critical": c.Protect.Critical, "protect.tsig_key": c.Protect.TSIGKey,
+		"listen.console_cert": c.Listen.ConsoleCert, "listen.console_key": c.Listen.ConsoleKey,
+	} {
 		if p != "" {
 			if _, err := os.Stat(c.path(p)); err != nil {
-				bad("%s: %w", p, err)
+				bad("%s: %w", key, err)
 			}
 		}
 	}

@@ -27,7 +27,7 @@ type initCmd struct {
 	Node    string  `help:"Address for partners, TAXII clients and sensors." placeholder:"HOST:PORT"`
 	Console string  `help:"Address of the console." placeholder:"HOST:PORT"`
 	DNS     *string `help:"Address of the response policy zones; empty: none." placeholder:"HOST:PORT"`
-	Store   string  `help:"sqlite:FILE or postgres://…" placeholder:"URL"`
+	Store   string  `help:"Where everything is kept: sqlite:FILE or postgres://…; default: sqlite:accord.db." placeholder:"URL"`
 }
 
 func (c *initCmd) Run(e *env) error {

@@ -138,9 +138,9 @@ func usageOf(err error) string {
 	case at == nil:
 		return "Run \"accord --help\" for the commands."
 	case len(at.Children) > 0:
-		return fmt.Sprintf("Run \"%s --help\" for its commands.", at.Path())
+		return fmt.Sprintf("Run \"accord %s --help\" for its commands.", at.Path())
 	}
-	return fmt.Sprintf("Usage: %s\nRun \"%s --help\" for what they mean.", at.Summary(), at.Path())
+	return fmt.Sprintf("Usage: accord %s\nRun \"accord %s --help\" for what they mean.", at.Summary(), at.Path())
 }
 
 // levelOf is the least level logged: what runs for long says what it does, what
@@ -176,7 +176,7 @@ func exitStatus(err error) int {
 	switch {
 	case errors.As(err, &own):
 		return own.code
-	case errors.Is(err, accord.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, accord.ErrNotFound):
 		return 3
 	case errors.Is(err, accord.ErrForbidden):
 		return 4
@@ -184,6 +184,8 @@ func exitStatus(err error) int {
 		return 5
 	case errors.Is(err, accord.ErrInvalid):
 		return 6
+	case errors.Is(err, fs.ErrNotExist):
+		return 3
 	}
 	return 1
 }

@@ -22,7 +22,7 @@ type tokenCmd struct {
 
 type tokenAddCmd struct {
 	Name  string        `arg:"" help:"What it is for, such as the sensor's institution."`
-	Role  string        `help:"What it may do: reader, sensor, analyst." enum:"reader,sensor,analyst,party" default:"reader"`
+	Role  string        `help:"What it may do: reader, sensor, analyst; party: read what is disclosed to a party." enum:"reader,sensor,analyst,party" default:"reader" placeholder:"ROLE"`
 	Party string        `help:"With --role party: the party whose TAXII client it stands for." placeholder:"PARTY"`
 	TTL   time.Duration `help:"How long it holds; 0: until revoked." default:"8760h" placeholder:"DURATION"`
 }
