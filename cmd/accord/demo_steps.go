@@ -302,7 +302,7 @@ func cosigned(ctx context.Context, n *demoNode) (said string, whole bool, err er
 			return "", false, err
 		}
 		whole = whole && l.OK && l.Cosigned == l.Size
-		fmt.Fprintf(&b, "%s  %d leaves, all cosigned by the other: %v\n", l.Origin, l.Size, l.Kinds)
+		fmt.Fprintf(&b, "%s  %d leaves, all cosigned by the other: %s\n", l.Origin, l.Size, countKinds(l.Kinds))
 	}
 	return b.String(), whole, nil
 }

@@ -75,7 +75,6 @@ func (c *ledgerVerifyCmd) Run(e *env) error {
 
 func (c *ledgerVerifyCmd) print(e *env, r ledger.Report, ok bool) error {
 	l := logLine{Origin: r.Origin, OK: ok, Size: r.Size, Root: fmt.Sprintf("%x", r.Root), Cosigned: r.Cosigned, Kinds: map[string]int64{}, Problems: r.Problems}
-	var kinds []string
 	for k, n := range r.Kinds {
 		l.Kinds[string(k)] = n
 	}
@@ -87,21 +86,31 @@ func (c *ledgerVerifyCmd) print(e *env, r ledger.Report, ok bool) error {
 		_, err = fmt.Fprintf(e.stdout, "%s\n", b)
 		return err
 	}
-	for _, k := range sortedKeys(l.Kinds) {
-		kinds = append(kinds, fmt.Sprintf("%d %ss", l.Kinds[k], k))
-	}
 	word := "verified"
 	if !ok {
 		word = "DOES NOT VERIFY"
 	}
 	fmt.Fprintf(e.stdout, "%s  %s\n  size %d, root %s\n  cosigned up to %d\n", r.Origin, word, r.Size, l.Root, r.Cosigned)
-	if len(kinds) > 0 {
-		fmt.Fprintf(e.stdout, "  %s\n", strings.Join(kinds, ", "))
+	if len(l.Kinds) > 0 {
+		fmt.Fprintf(e.stdout, "  %s\n", countKinds(l.Kinds))
 	}
 	for _, p := range r.Problems {
 		fmt.Fprintf(e.stdout, "  problem: %s\n", p)
 	}
 	return nil
+}
+
+// countKinds says how many leaves of each kind there are.
+func countKinds(kinds map[string]int64) string {
+	var out []string
+	for _, k := range sortedKeys(kinds) {
+		word := k + "s"
+		if kinds[k] == 1 {
+			word = k
+		}
+		out = append(out, fmt.Sprintf("%d %s", kinds[k], word))
+	}
+	return strings.Join(out, ", ")
 }
 
 // verifyLog recomputes one log, this node's or the mirror of a partner's.
