@@ -90,12 +90,13 @@ func run(ctx context.Context, args []string, w io.Writer) (int, error) {
 	readErr := r.read(bufio.NewReader(out))
 	waitErr := cmd.Wait()
 	failed := r.finish(o.strict, o.allow)
-	switch _, exited := errors.AsType[*exec.ExitError](waitErr); {
-	case readErr != nil:
-		return 2, readErr
-	case waitErr != nil && !exited:
-		return 2, waitErr
-	case failed || waitErr != nil:
+	if _, exited := errors.AsType[*exec.ExitError](waitErr); exited {
+		failed, waitErr = true, nil
+	}
+	if err := errors.Join(readErr, waitErr); err != nil {
+		return 2, err
+	}
+	if failed {
 		return 1, nil
 	}
 	return 0, nil
