@@ -426,21 +426,24 @@ func (n *Nation) unsettled(ctx context.Context, party string) string {
 		return err.Error()
 	}
 	retracted := map[string]int64{} // sent id → newest index taken back
+	newest := map[accord.ItemKey]int64{}
+	under := map[string]string{} // item → agreement and version it was last given under
 	for _, d := range rows {
+		newest[d.Sent] = max(newest[d.Sent], d.Index)
+		under[d.Item.ID] = fmt.Sprint(d.Agreement, d.Version)
 		if d.Retracted != 0 {
 			retracted[d.Sent.ID] = max(retracted[d.Sent.ID], d.Index)
 		}
 	}
-	newest := map[accord.ItemKey]int64{}
-	for _, d := range rows {
-		newest[d.Sent] = max(newest[d.Sent], d.Index)
-	}
 	for _, d := range rows {
 		gone, taken := retracted[d.Sent.ID]
+		// What did not arrive before it was given anew, or under a newer agreement,
+		// is not sent any more.
+		stands := newest[d.Sent] == d.Index && under[d.Item.ID] == fmt.Sprint(d.Agreement, d.Version)
 		switch {
 		case d.Retracted != 0 && d.Confirmed == 0:
 			return fmt.Sprintf("the retraction of disclosure %d (%s) is not confirmed", d.Index, d.Sent.ID)
-		case d.Receipted == 0 && newest[d.Sent] == d.Index && (!taken || d.Index > gone):
+		case d.Receipted == 0 && stands && (!taken || d.Index > gone):
 			return fmt.Sprintf("disclosure %d (%s) is not receipted", d.Index, d.Sent.ID)
 		}
 	}

@@ -40,14 +40,16 @@ func (w *Wire) Through(h http.Handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		answer := httptest.NewRecorder()
+		defer func() { // what is cut has crossed too
+			c := Crossing{
+				Method: r.Method, Path: r.URL.RequestURI(), Status: answer.Code,
+				Body: plain(body, r.Header), Answer: plain(answer.Body.Bytes(), answer.Header()),
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.requests = append(w.requests, c)
+		}()
 		h.ServeHTTP(answer, r)
-		c := Crossing{
-			Method: r.Method, Path: r.URL.RequestURI(), Status: answer.Code,
-			Body: plain(body, r.Header), Answer: plain(answer.Body.Bytes(), answer.Header()),
-		}
-		w.mu.Lock()
-		w.requests = append(w.requests, c)
-		w.mu.Unlock()
 		replay(out, answer)
 	})
 }
