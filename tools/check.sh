@@ -17,6 +17,10 @@ go vet ./...
 say "lint"
 tools/lint.sh
 
+say "tools"
+go -C tools vet ./testrun
+go -C tools test ./testrun
+
 say "generated files"
 tools/gen.sh --check
 
@@ -25,5 +29,5 @@ go mod tidy -diff || die "go.mod is not tidy: run go mod tidy"
 
 # Rooms with goroutines. The formats, agreements and the ledger have none.
 say "race detector"
-testrun -race . ./api/... ./cmd/... ./exchange/... ./ingest/... ./match/... ./protect/... ./sensor/... ./store/... ./taxii/... ./web/...
+testrun -race ./api/... ./cmd/... ./exchange/... ./ingest/... ./match/... ./protect/... ./sensor/... ./store/... ./taxii/... ./web/...
 say "check passed"
