@@ -25,6 +25,7 @@ type initCmd struct {
 	Title  string `help:"What people read; default: the name." placeholder:"TEXT"`
 
 	Node    string  `help:"Address for partners, TAXII clients and sensors." placeholder:"HOST:PORT"`
+	URL     string  `help:"How partners reach that address; default: https:// and the address." placeholder:"https://HOST:PORT"`
 	Console string  `help:"Address of the console." placeholder:"HOST:PORT"`
 	DNS     *string `help:"Address of the response policy zones; empty: none." placeholder:"HOST:PORT"`
 	Store   string  `help:"Where everything is kept: sqlite:FILE or postgres://…; default: sqlite:accord.db." placeholder:"URL"`
@@ -38,7 +39,7 @@ func (c *initCmd) Run(e *env) error {
 		cfg.Self.Title = c.Name
 	}
 	for value, given := range map[*string]string{
-		&cfg.Listen.Node: c.Node, &cfg.Listen.Console: c.Console, &cfg.Store.URL: c.Store,
+		&cfg.Listen.Node: c.Node, &cfg.Listen.URL: c.URL, &cfg.Listen.Console: c.Console, &cfg.Store.URL: c.Store,
 	} {
 		if given != "" {
 			*value = given
