@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"accord"
@@ -12,15 +13,69 @@ import (
 
 const selectAccount = "SELECT name, role, password, locale, disabled, created FROM account"
 
-// PutAccount stores an account under its name, or replaces it.
+// PutAccount stores an account under its name, or replaces it. Another password
+// than before, or Disabled, ends the account's sessions and tickets.
 func (d *DB) PutAccount(ctx context.Context, a accord.Account) error {
 	if a.Name == "" {
 		return fmt.Errorf("put account: %w: no name", accord.ErrInvalid)
 	}
 	return d.write(ctx, "put account", func(t *tx) error {
-		_, err := t.exec(ctx, "INSERT INTO account (name, role, password, locale, disabled, created) VALUES ($1, $2, $3, $4, $5, $6) "+
+		var password string
+		rows, err := t.query(ctx, "SELECT password FROM account WHERE name = $1", a.Name)
+		if err == nil {
+			err = one(rows, &password)
+		}
+		if err != nil && !errors.Is(err, accord.ErrNotFound) {
+			return err
+		}
+		if password != a.Password || a.Disabled {
+			if _, err := t.exec(ctx, "DELETE FROM session WHERE account = $1", a.Name); err != nil {
+				return err
+			}
+		}
+		_, err = t.exec(ctx, "INSERT INTO account (name, role, password, locale, disabled, created) VALUES ($1, $2, $3, $4, $5, $6) "+
 			"ON CONFLICT (name) DO UPDATE SET role = excluded.role, password = excluded.password, locale = excluded.locale, disabled = excluded.disabled",
 			a.Name, string(a.Role), a.Password, a.Locale, number(a.Disabled), int64(a.Created))
+		return err
+	})
+}
+
+// SetLocale changes only the language of an account, or returns ErrNotFound.
+func (d *DB) SetLocale(ctx context.Context, account, locale string) error {
+	return d.narrow(ctx, "set locale", "UPDATE account SET locale = $2 WHERE name = $1", account, locale)
+}
+
+// SetPassword changes only the password of an account and ends its sessions and
+// tickets but for the session keep. An account that is not there is ErrNotFound,
+// one that is disabled ErrForbidden.
+func (d *DB) SetPassword(ctx context.Context, account, phc string, keep [32]byte) error {
+	return d.write(ctx, "set password", func(t *tx) error {
+		var disabled bool
+		rows, err := t.query(ctx, "SELECT disabled FROM account WHERE name = $1", account)
+		if err == nil {
+			err = one(rows, &disabled)
+		}
+		if err != nil {
+			return err
+		}
+		if disabled {
+			return fmt.Errorf("%w: the account is disabled", accord.ErrForbidden)
+		}
+		if _, err := t.exec(ctx, "UPDATE account SET password = $2 WHERE name = $1", account, phc); err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, "DELETE FROM session WHERE account = $1 AND (sum <> $2 OR ticket = 1)", account, keep[:])
+		return err
+	})
+}
+
+// narrow runs an UPDATE of one row, which must be there.
+func (d *DB) narrow(ctx context.Context, what, query string, args ...any) error {
+	return d.write(ctx, what, func(t *tx) error {
+		n, err := t.exec(ctx, query, args...)
+		if err == nil && n == 0 {
+			err = accord.ErrNotFound
+		}
 		return err
 	})
 }
@@ -86,6 +141,12 @@ func (d *DB) Session(ctx context.Context, sum [32]byte) (s accord.Session, err e
 	return s, nil
 }
 
+// ExtendSession moves only the end of a session, or returns ErrNotFound when it is
+// gone. A ticket is not extended.
+func (d *DB) ExtendSession(ctx context.Context, sum [32]byte, expires accord.Stamp) error {
+	return d.narrow(ctx, "extend session", "UPDATE session SET expires = $2 WHERE sum = $1 AND ticket = 0", sum[:], int64(expires))
+}
+
 // TakeTicket removes a ticket and returns it: it serves once. A ticket that is not
 // there, was taken, or expired at or before at is ErrNotFound.
 func (d *DB) TakeTicket(ctx context.Context, sum [32]byte, at accord.Stamp) (s accord.Session, err error) {
@@ -125,6 +186,11 @@ func (d *DB) PutToken(ctx context.Context, k accord.Token) error {
 			k.Sum[:], k.Name, string(k.Role), k.Party, int64(k.Created), int64(k.Expires), int64(k.Used), number(k.Revoked))
 		return err
 	})
+}
+
+// UseToken records only when a token was last used, or returns ErrNotFound.
+func (d *DB) UseToken(ctx context.Context, sum [32]byte, at accord.Stamp) error {
+	return d.narrow(ctx, "use token", "UPDATE token SET used = $2 WHERE sum = $1", sum[:], int64(at))
 }
 
 // Token returns a token, revoked or expired ones too, or ErrNotFound.

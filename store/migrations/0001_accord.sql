@@ -272,6 +272,7 @@ CREATE TABLE session (
   created BIGINT NOT NULL,
   expires BIGINT NOT NULL
 );
+CREATE INDEX session_account ON session (account);
 CREATE TABLE token (
   sum     {bytes} PRIMARY KEY,
   name    {text} NOT NULL,

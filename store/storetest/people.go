@@ -22,6 +22,11 @@ var peopleTests = map[string]func(*testing.T, *store.DB){
 	"a ticket serves once":                             ticketOnce,
 	"a session ends when it is deleted":                sessions,
 	"a token is found by its sum":                      tokens,
+	"the use of a token does not undo its revocation":  tokenUse,
+	"a session that ended is not extended":             sessionExtended,
+	"a language is set and nothing else":               localeAlone,
+	"a new password ends the other sessions":           passwordEnds,
+	"an account put anew with less ends its sessions":  accountEnds,
 	"the audit and the refusals are read newest first": audit,
 }
 
@@ -188,5 +193,124 @@ func audit(t *testing.T, d *store.DB) {
 	want := accord.Refusal{At: t0, Source: "feed-a", What: "line 4", Why: "not JSON"}
 	if len(refusals) != 5 || refusals[0] != want {
 		t.Errorf("refusals %+v", refusals)
+	}
+}
+
+func tokenUse(t *testing.T, d *store.DB) {
+	ctx := t.Context()
+	k := accord.Token{Sum: [32]byte{9}, Name: "sensor-1", Role: accord.RoleSensor, Created: t0, Revoked: true}
+	check(t, d.PutToken(ctx, k))
+	check(t, d.UseToken(ctx, k.Sum, t0+5))
+	k.Used = t0 + 5
+	if got := must(d.Token(ctx, k.Sum))(t); got != k {
+		t.Errorf("token %+v", got)
+	}
+	if err := d.UseToken(ctx, [32]byte{8}, t0); !errors.Is(err, accord.ErrNotFound) {
+		t.Errorf("a token that is not there: %v", err)
+	}
+}
+
+// signIn puts a session of amina's, or a ticket, under a sum that begins with b.
+func signIn(t *testing.T, d *store.DB, b byte, ticket bool) accord.Session {
+	t.Helper()
+	s := accord.Session{Sum: [32]byte{b}, Account: "amina", Ticket: ticket, Created: t0, Expires: t0 + day}
+	check(t, d.PutSession(t.Context(), s))
+	return s
+}
+
+func signedIn(t *testing.T, d *store.DB, s accord.Session) bool {
+	t.Helper()
+	_, err := d.Session(t.Context(), s.Sum)
+	if s.Ticket {
+		_, err = d.TakeTicket(t.Context(), s.Sum, t0)
+	}
+	if err != nil && !errors.Is(err, accord.ErrNotFound) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func sessionExtended(t *testing.T, d *store.DB) {
+	ctx := t.Context()
+	s, ticket := signIn(t, d, 1, false), signIn(t, d, 2, true)
+	check(t, d.ExtendSession(ctx, s.Sum, t0+2*day))
+	if got := must(d.Session(ctx, s.Sum))(t); got.Expires != t0+2*day || got.Account != "amina" || got.Created != t0 {
+		t.Errorf("extended %+v", got)
+	}
+	check(t, d.DeleteSession(ctx, s.Sum))
+	for _, sum := range [][32]byte{s.Sum, ticket.Sum} {
+		if err := d.ExtendSession(ctx, sum, t0+3*day); !errors.Is(err, accord.ErrNotFound) {
+			t.Errorf("extend %x: %v", sum[:1], err)
+		}
+	}
+	if signedIn(t, d, s) {
+		t.Error("a session that ended is there again")
+	}
+}
+
+func localeAlone(t *testing.T, d *store.DB) {
+	ctx := t.Context()
+	a := accord.Account{Name: "amina", Role: accord.RoleReader, Password: "p", Disabled: true, Created: t0}
+	check(t, d.PutAccount(ctx, a))
+	check(t, d.SetLocale(ctx, "amina", "fr"))
+	a.Locale = "fr"
+	if diff := cmp.Diff(a, must(d.Account(ctx, "amina"))(t)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if err := d.SetLocale(ctx, "none", "fr"); !errors.Is(err, accord.ErrNotFound) {
+		t.Errorf("an account that is not there: %v", err)
+	}
+}
+
+func passwordEnds(t *testing.T, d *store.DB) {
+	ctx := t.Context()
+	a := accord.Account{Name: "amina", Role: accord.RoleAnalyst, Password: "p", Locale: "ar", Created: t0}
+	check(t, d.PutAccount(ctx, a))
+	kept, other, ticket := signIn(t, d, 1, false), signIn(t, d, 2, false), signIn(t, d, 3, true)
+	foreign := accord.Session{Sum: [32]byte{4}, Account: "yael", Created: t0, Expires: t0 + day}
+	check(t, d.PutSession(ctx, foreign))
+	check(t, d.SetPassword(ctx, "amina", "q", kept.Sum))
+	a.Password = "q"
+	if diff := cmp.Diff(a, must(d.Account(ctx, "amina"))(t)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for s, want := range map[accord.Session]bool{kept: true, other: false, ticket: false, foreign: true} {
+		if got := signedIn(t, d, s); got != want {
+			t.Errorf("session %x there: %v, want %v", s.Sum[:1], got, want)
+		}
+	}
+	if err := d.SetPassword(ctx, "none", "q", [32]byte{}); !errors.Is(err, accord.ErrNotFound) {
+		t.Errorf("an account that is not there: %v", err)
+	}
+	a.Disabled = true
+	check(t, d.PutAccount(ctx, a))
+	if err := d.SetPassword(ctx, "amina", "r", [32]byte{}); !errors.Is(err, accord.ErrForbidden) {
+		t.Errorf("a disabled account: %v", err)
+	}
+	if got := must(d.Account(ctx, "amina"))(t); got.Password != "q" || !got.Disabled {
+		t.Errorf("account %+v", got)
+	}
+}
+
+func accountEnds(t *testing.T, d *store.DB) {
+	ctx := t.Context()
+	a := accord.Account{Name: "amina", Role: accord.RoleAnalyst, Password: "p", Created: t0}
+	check(t, d.PutAccount(ctx, a))
+	s := signIn(t, d, 1, false)
+	a.Role = accord.RoleOperator
+	check(t, d.PutAccount(ctx, a))
+	if !signedIn(t, d, s) {
+		t.Error("another role ended the session")
+	}
+	a.Password = "q"
+	check(t, d.PutAccount(ctx, a))
+	if signedIn(t, d, s) {
+		t.Error("the session outlived its password")
+	}
+	s = signIn(t, d, 2, false)
+	a.Disabled = true
+	check(t, d.PutAccount(ctx, a))
+	if signedIn(t, d, s) {
+		t.Error("the session outlived its account")
 	}
 }
