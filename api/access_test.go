@@ -4,11 +4,13 @@ package api_test
 
 import (
 	"bytes"
+	"context"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 
+	"accord"
 	"accord/api"
 )
 
@@ -122,6 +124,36 @@ func TestATokensUseIsRecorded(t *testing.T) {
 	w.get("/api/v1/situation")
 	if next, _ := w.DB.Token(t.Context(), sum(w.tokens["reader"])); next.Used <= first.Used {
 		t.Error("not recorded the day after")
+	}
+}
+
+// revoking is a store in which a token is revoked right after it was looked up.
+type revoking struct{ api.Store }
+
+func (r revoking) Token(ctx context.Context, sum [32]byte) (accord.Token, error) {
+	k, err := r.Store.Token(ctx, sum)
+	if err == nil {
+		gone := k
+		gone.Revoked = true
+		err = r.Store.(interface {
+			PutToken(context.Context, accord.Token) error
+		}).PutToken(ctx, gone)
+	}
+	return k, err
+}
+
+// What is done to a token while it is being used is not undone by its use.
+func TestUsingATokenDoesNotUndoItsRevocation(t *testing.T) {
+	w := newWorld(t)
+	w.config.Store = revoking{w.DB}
+	w.serve()
+	w.get("/api/v1/situation")
+	k, err := w.DB.Token(t.Context(), sum(w.tokens["reader"]))
+	if err != nil || !k.Revoked || k.Used == 0 {
+		t.Errorf("revoked %t, used %v, %v", k.Revoked, k.Used, err)
+	}
+	if got := w.get("/api/v1/situation").StatusCode; got != http.StatusUnauthorized {
+		t.Errorf("a revoked token: %d", got)
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"accord"
@@ -22,16 +21,6 @@ type caller struct {
 
 // errUnauthorised asks for credentials: 401, not 403.
 var errUnauthorised = errors.New("credentials are missing or not valid")
-
-// includes says which roles a role may act as. A sensor's token reads nothing
-// but the index: it lies at an institution.
-var includes = map[accord.Role][]accord.Role{
-	accord.RoleReader:   {accord.RoleReader},
-	accord.RoleSensor:   {accord.RoleSensor},
-	accord.RoleAnalyst:  {accord.RoleReader, accord.RoleAnalyst},
-	accord.RoleDirector: {accord.RoleReader, accord.RoleAnalyst, accord.RoleDirector},
-	accord.RoleOperator: {accord.RoleReader, accord.RoleAnalyst, accord.RoleDirector, accord.RoleOperator},
-}
 
 func (a *API) authorise(r *http.Request, who access) (caller, error) {
 	switch {
@@ -52,7 +41,7 @@ func (a *API) authorise(r *http.Request, who access) (caller, error) {
 	if err != nil {
 		return caller{}, err
 	}
-	if slices.Contains(includes[t.Role], who.role) {
+	if t.Role.Includes(who.role) {
 		return caller{token: t}, nil
 	}
 	return caller{}, fmt.Errorf("%w: token %q has role %q and this needs %q", accord.ErrForbidden, t.Name, t.Role, who.role)
@@ -77,10 +66,11 @@ func (a *API) Bearer(r *http.Request) (accord.Token, error) {
 	}
 	const day = 24 * 3600 * 1_000_000
 	if t.Used/day != now/day { // kept to the day: enough to see an unused token
-		t.Used = now
-		if err := a.Store.PutToken(r.Context(), t); err != nil {
+		// Not PutToken: it would undo what was done to the token since it was read.
+		if err := a.Store.UseToken(r.Context(), t.Sum, now); err != nil {
 			a.Log.Warn("token use not recorded", "token", t.Name, "error", err)
 		}
+		t.Used = now
 	}
 	return t, nil
 }

@@ -30,12 +30,7 @@ func (c *console) doLanguage(ctx context.Context, r *page.Request) (*page.Answer
 	if _, ok := c.languages.Get(tag); !ok && tag != "" {
 		return nil, fmt.Errorf("%w: language %q", accord.ErrInvalid, tag)
 	}
-	a, err := c.Store.Account(ctx, r.Account.Name)
-	if err != nil {
-		return nil, fmt.Errorf("set language: %w", err)
-	}
-	a.Locale = tag
-	if err := c.Store.PutAccount(ctx, a); err != nil {
+	if err := c.Store.SetLocale(ctx, r.Account.Name, tag); err != nil {
 		return nil, fmt.Errorf("set language: %w", err)
 	}
 	cookie := c.languageCookie(tag)
@@ -46,7 +41,8 @@ func (c *console) doLanguage(ctx context.Context, r *page.Request) (*page.Answer
 }
 
 // doPassword sets a password: the present one is asked for when there is one,
-// attempts are counted as at the door, and the session gets a new secret.
+// attempts are counted as at the door. Every other session and link of the account
+// ends, and this session gets a new secret.
 func (c *console) doPassword(ctx context.Context, r *page.Request) (*page.Answer, error) {
 	if r.Account.Password != "" {
 		_, err := c.checkSecret(ctx, r, r.Account.Name, r.PostFormValue("current"))
@@ -65,20 +61,19 @@ func (c *console) doPassword(ctx context.Context, r *page.Request) (*page.Answer
 	case fresh != r.PostFormValue("again"):
 		return c.refuse(r, "differ"), nil
 	}
-	a, err := c.Store.Account(ctx, r.Account.Name)
+	phc, err := HashPassword(fresh, c.Rand)
 	if err != nil {
-		return nil, fmt.Errorf("set password: %w", err)
-	}
-	if a.Password, err = HashPassword(fresh, c.Rand); err != nil {
 		return nil, err
 	}
-	if err := c.Store.PutAccount(ctx, a); err != nil {
+	// The session that asks stays until open replaces it: should that fail, its
+	// owner is not locked out.
+	if err := c.Store.SetPassword(ctx, r.Account.Name, phc, c.sessionSum(r.Request)); err != nil {
 		return nil, fmt.Errorf("set password: %w", err)
 	}
-	if err := c.audit(ctx, r, a.Name, "account.password", "changed"); err != nil {
+	if err := c.audit(ctx, r, r.Account.Name, "account.password", "changed"); err != nil {
 		return nil, err
 	}
-	return c.open(ctx, r, a, "password change", "/account?done=password")
+	return c.open(ctx, r, r.Account, "password change", "/account?done=password")
 }
 
 func (c *console) refuse(r *page.Request, problem string) *page.Answer {

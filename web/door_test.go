@@ -304,6 +304,79 @@ func TestAPasswordIsChangedByWhoKnowsIt(t *testing.T) {
 	}
 }
 
+func TestANewPasswordEndsEveryOtherSessionAndLink(t *testing.T) {
+	w := start(t)
+	w.give(t, "analyst", secretWords)
+	mine, someone, other := w.session(t, "analyst"), w.session(t, "reader"), "another browser's secret"
+	if err := w.store.PutSession(t.Context(), accord.Session{Sum: sumOf(other), Account: "analyst", Created: ago(0), Expires: ago(-idle)}); err != nil {
+		t.Fatal(err)
+	}
+	if res, _ := w.ask(t, "GET", "/account", other, nil); res.StatusCode != http.StatusOK {
+		t.Fatalf("before: %s", res.Status)
+	}
+	link, err := NewTicket(t.Context(), w.store, "analyst", time.Hour, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := "a brand new passphrase"
+	res, _ := w.ask(t, "POST", "/account/password", mine, url.Values{"current": {secretWords}, "new": {fresh}, "again": {fresh}})
+	c := cookieOf(res, "accord")
+	if res.StatusCode != http.StatusSeeOther || c == nil {
+		t.Fatalf("change: %s", res.Status)
+	}
+	for secret, want := range map[string]int{other: http.StatusSeeOther, mine: http.StatusSeeOther, c.Value: http.StatusOK, someone: http.StatusOK} {
+		if res, _ := w.ask(t, "GET", "/account", secret, nil); res.StatusCode != want {
+			t.Errorf("a session: %s, want %d", res.Status, want)
+		}
+	}
+	if res, _ := w.ask(t, "POST", "/sign-in/link", "", url.Values{"t": {strings.TrimPrefix(link, "/sign-in/link?t=")}}); res.StatusCode != http.StatusUnauthorized {
+		t.Errorf("a link made before: %s", res.Status)
+	}
+}
+
+// What happens between a read and the write that follows from it is not undone.
+func TestWhatEndsMeanwhileStaysEnded(t *testing.T) {
+	w := start(t)
+	w.give(t, "analyst", secretWords)
+	s := w.session(t, "analyst")
+	w.store.before["ExtendSession"] = func() { delete(w.store.sessions, sumOf(s)) }
+	w.pass(30 * time.Minute)
+	if res, _ := w.ask(t, "GET", "/account", s, nil); res.StatusCode != http.StatusSeeOther {
+		t.Errorf("signed out meanwhile: %s", res.Status)
+	}
+	if _, ok := w.store.sessions[sumOf(s)]; ok {
+		t.Error("a sign-out was undone by a page that was being read")
+	}
+	delete(w.store.before, "ExtendSession")
+
+	disable := func() {
+		a := w.store.accounts["analyst"]
+		a.Disabled = true
+		w.store.accounts["analyst"] = a
+	}
+	fresh := "a brand new passphrase"
+	for path, tt := range map[string]struct {
+		method string
+		form   url.Values
+	}{
+		"/account/language": {"SetLocale", url.Values{"locale": {"fr"}}},
+		"/account/password": {"SetPassword", url.Values{"current": {secretWords}, "new": {fresh}, "again": {fresh}}},
+	} {
+		a := w.store.accounts["analyst"]
+		a.Disabled = false
+		w.store.accounts["analyst"] = a
+		s := w.session(t, "analyst")
+		w.store.before = map[string]func(){tt.method: disable}
+		w.ask(t, "POST", path, s, tt.form)
+		if !w.store.accounts["analyst"].Disabled {
+			t.Errorf("%s: what an operator disabled meanwhile is enabled again", path)
+		}
+	}
+	if w.store.accounts["analyst"].Password != "" && CheckPassword(w.store.accounts["analyst"].Password, fresh) {
+		t.Error("a disabled account got a password")
+	}
+}
+
 func TestPasswordsAreArgon2idAndNormalised(t *testing.T) {
 	phc, err := HashPassword("mot de passé très long", strings.NewReader("0123456789abcdef"))
 	if err != nil {

@@ -33,6 +33,7 @@ type fakeStore struct {
 	heads       []accord.Head
 	leaves      map[string][]accord.Leaf
 	fail        map[string]error
+	before      map[string]func() // by method name
 }
 
 func (f *fakeStore) Account(_ context.Context, name string) (accord.Account, error) {
@@ -45,11 +46,59 @@ func (f *fakeStore) Account(_ context.Context, name string) (accord.Account, err
 	return a, f.fail["Account"]
 }
 
-func (f *fakeStore) PutAccount(_ context.Context, a accord.Account) error {
+func (f *fakeStore) SetLocale(_ context.Context, name, locale string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.accounts[a.Name] = a
+	f.meanwhile("SetLocale")
+	a, ok := f.accounts[name]
+	if !ok {
+		return accord.ErrNotFound
+	}
+	a.Locale = locale
+	f.accounts[name] = a
 	return nil
+}
+
+func (f *fakeStore) SetPassword(_ context.Context, name, phc string, keep [32]byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.meanwhile("SetPassword")
+	a, ok := f.accounts[name]
+	switch {
+	case !ok:
+		return accord.ErrNotFound
+	case a.Disabled:
+		return accord.ErrForbidden
+	}
+	a.Password = phc
+	f.accounts[name] = a
+	for sum, s := range f.sessions {
+		if s.Account == name && (sum != keep || s.Ticket) {
+			delete(f.sessions, sum)
+		}
+	}
+	return nil
+}
+
+func (f *fakeStore) ExtendSession(_ context.Context, sum [32]byte, expires accord.Stamp) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.meanwhile("ExtendSession")
+	s, ok := f.sessions[sum]
+	if !ok || s.Ticket {
+		return accord.ErrNotFound
+	}
+	s.Expires = expires
+	f.sessions[sum] = s
+	return nil
+}
+
+// meanwhile runs what the test says happens just before a method writes. The
+// caller holds mu.
+func (f *fakeStore) meanwhile(method string) {
+	if do := f.before[method]; do != nil {
+		do()
+	}
 }
 
 func (f *fakeStore) PutSession(_ context.Context, s accord.Session) error {

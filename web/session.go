@@ -76,6 +76,15 @@ func (c *console) sessionCookie(secret string, maxAge int) *http.Cookie {
 	}
 }
 
+// sessionSum is what is stored of the secret that r carries.
+func (c *console) sessionSum(r *http.Request) [32]byte {
+	cookie, err := r.Cookie(c.cookieName())
+	if err != nil {
+		return [32]byte{}
+	}
+	return sumOf(cookie.Value)
+}
+
 // whoAsks returns the account behind the request's session, the zero Account
 // when there is none. awake keeps the session from idling out.
 func (c *console) whoAsks(r *http.Request, awake bool) (accord.Account, error) {
@@ -95,14 +104,16 @@ func (c *console) whoAsks(r *http.Request, awake bool) (accord.Account, error) {
 		return accord.Account{}, nil
 	}
 	a, err := c.Store.Account(r.Context(), s.Account)
-	if errors.Is(err, accord.ErrNotFound) || err == nil && (a.Disabled || !page.Includes(a.Role, accord.RoleReader)) {
+	if errors.Is(err, accord.ErrNotFound) || err == nil && (a.Disabled || !a.Role.Includes(accord.RoleReader)) {
 		return accord.Account{}, nil
 	} else if err != nil {
 		return accord.Account{}, fmt.Errorf("read account: %w", err)
 	}
 	if until := earlier(now.Add(idle), end); awake && until.Sub(s.Expires.Time()) > touch {
-		s.Expires = accord.StampOf(until)
-		if err := c.Store.PutSession(r.Context(), s); err != nil {
+		err := c.Store.ExtendSession(r.Context(), s.Sum, accord.StampOf(until))
+		if errors.Is(err, accord.ErrNotFound) { // it ended since it was read
+			return accord.Account{}, nil
+		} else if err != nil {
 			return accord.Account{}, fmt.Errorf("keep session: %w", err)
 		}
 	}
@@ -186,7 +197,7 @@ func (c *console) checkSecret(ctx context.Context, r *page.Request, name, passwo
 	if err != nil && !errors.Is(err, accord.ErrNotFound) {
 		return accord.Account{}, fmt.Errorf("read account: %w", err)
 	}
-	known := err == nil && !a.Disabled && page.Includes(a.Role, accord.RoleReader)
+	known := err == nil && !a.Disabled && a.Role.Includes(accord.RoleReader)
 	right, err := c.guard.check(ctx, a.Password, password)
 	if err != nil {
 		return accord.Account{}, err
@@ -218,7 +229,7 @@ func (c *console) doLink(ctx context.Context, r *page.Request) (*page.Answer, er
 	if err != nil && !errors.Is(err, accord.ErrNotFound) {
 		return nil, fmt.Errorf("take ticket: %w", err)
 	}
-	if err != nil || !s.Ticket || s.Expires <= r.Now || a.Disabled || !page.Includes(a.Role, accord.RoleReader) {
+	if err != nil || !s.Ticket || s.Expires <= r.Now || a.Disabled || !a.Role.Includes(accord.RoleReader) {
 		v := &signin.View{Problem: "badlink", Next: "/"}
 		return &page.Answer{Status: http.StatusUnauthorized, Source: signin.Source, View: v}, nil //nolint:nilerr // the page says it
 	}

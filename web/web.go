@@ -58,10 +58,15 @@ type Store interface {
 // AccountStore keeps people and their sessions.
 type AccountStore interface {
 	Account(ctx context.Context, name string) (accord.Account, error)
-	PutAccount(ctx context.Context, a accord.Account) error
+	SetLocale(ctx context.Context, account, locale string) error
+	// SetPassword ends every session and ticket of the account but the session
+	// keep. A disabled account is ErrForbidden.
+	SetPassword(ctx context.Context, account, phc string, keep [32]byte) error
 	// PutSession stores a session, or replaces the one with the same sum.
 	PutSession(ctx context.Context, s accord.Session) error
 	Session(ctx context.Context, sum [32]byte) (accord.Session, error)
+	// ExtendSession moves a session's end; one that is gone stays gone, ErrNotFound.
+	ExtendSession(ctx context.Context, sum [32]byte, expires accord.Stamp) error
 	DeleteSession(ctx context.Context, sum [32]byte) error
 	// TakeTicket returns an unexpired ticket and deletes it.
 	TakeTicket(ctx context.Context, sum [32]byte, at accord.Stamp) (accord.Session, error)

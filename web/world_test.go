@@ -97,7 +97,7 @@ func worldItems() []accord.Item {
 
 func newWorld() (*fakeStore, *fakeNode) {
 	f := &fakeStore{
-		accounts: map[string]accord.Account{}, sessions: map[[32]byte]accord.Session{}, fail: map[string]error{},
+		accounts: map[string]accord.Account{}, sessions: map[[32]byte]accord.Session{}, fail: map[string]error{}, before: map[string]func(){},
 		items: worldItems(), parties: known, leaves: map[string][]accord.Leaf{},
 		counts: accord.Counts{
 			Items: 1612408, Indicators: 1498220, Withdrawn: 312, Held: 1804, Matches: 577, MatchCount: 48213, Seq: 2200134,

@@ -39,26 +39,7 @@ type Request struct {
 }
 
 // May reports whether the account's role includes role.
-func (r *Request) May(role accord.Role) bool { return Includes(r.Account.Role, role) }
-
-// Includes reports whether role have includes role want. Roles are ordered as
-// accord lists them, but RoleSensor is for tokens and includes nothing here.
-func Includes(have, want accord.Role) bool { return rank(have) > 0 && rank(have) >= rank(want) }
-
-func rank(r accord.Role) int {
-	switch r {
-	case accord.RoleReader:
-		return 1
-	case accord.RoleAnalyst:
-		return 2
-	case accord.RoleDirector:
-		return 3
-	case accord.RoleOperator:
-		return 4
-	default:
-		return 0
-	}
-}
+func (r *Request) May(role accord.Role) bool { return r.Account.Role.Includes(role) }
 
 // Handler answers one route.
 type Handler func(ctx context.Context, r *Request) (*Answer, error)
