@@ -2,8 +2,6 @@
 
 package accord
 
-import "slices"
-
 // Leaf is one record of a ledger log, with the salt that hides it from those
 // who see only its hash.
 type Leaf struct {
@@ -58,9 +56,18 @@ type Withheld struct {
 	Item      ItemKey
 	Type      string
 	Agreement string // empty when none is in force with the party
+	Version   int    // of the agreement
 	Article   string // article that withheld it; "0" when no article grants it
 	Reasons   []string
 	At        Stamp
+}
+
+// ArticleKey names an article of one version of an agreement. What no article
+// grants has Article "0", and no Agreement when none governs.
+type ArticleKey struct {
+	Agreement string
+	Version   int
+	Article   string
 }
 
 // Received is the receiver's side of a disclosure: announced in the giver's
@@ -127,29 +134,17 @@ type Account struct {
 	Created  Stamp
 }
 
-// Role is what a signed-in person or a token may do: see [Role.Includes].
+// Role is what a signed-in person or a token may do; each includes those before.
 type Role string
 
-// The roles. Reader, analyst, director and operator are people's, each with all
-// that those before it may do; sensor stands apart.
+// The roles.
 const (
 	RoleReader   Role = "reader"
+	RoleSensor   Role = "sensor" // tokens only: take the index, report matches; nothing else
 	RoleAnalyst  Role = "analyst"
 	RoleDirector Role = "director" // signs, suspends
 	RoleOperator Role = "operator" // accounts, partners, feeds
-	RoleSensor   Role = "sensor"   // tokens only: take the index, report matches; nothing else
 )
-
-// Includes reports whether r may do what want may. A role that is none of these
-// may do nothing, and nobody may do it.
-func (r Role) Includes(want Role) bool {
-	if r == RoleSensor || want == RoleSensor {
-		return r == want // a sensor lies at an institution: it reads nothing
-	}
-	ladder := []Role{RoleReader, RoleAnalyst, RoleDirector, RoleOperator}
-	have, need := slices.Index(ladder, r), slices.Index(ladder, want)
-	return need >= 0 && have >= need
-}
 
 // Token is a bearer credential, stored as its SHA-256.
 type Token struct {

@@ -35,13 +35,12 @@ import (
 // Store is what the API reads and writes; package store satisfies it.
 type Store interface {
 	Token(ctx context.Context, sum [32]byte) (accord.Token, error)
-	// UseToken records a token's last use and alters nothing else of it.
-	UseToken(ctx context.Context, sum [32]byte, at accord.Stamp) error
+	PutToken(ctx context.Context, t accord.Token) error
 	Parties(ctx context.Context) ([]accord.Party, error)
 	Counts(ctx context.Context) (accord.Counts, error)
 	Cursor(ctx context.Context, stage string) (int64, error)
-	DisclosedBy(ctx context.Context, party string) (map[string]int64, error)
-	WithheldBy(ctx context.Context, party string, limit int) (map[string]int64, error)
+	DisclosedBy(ctx context.Context, party string) (map[accord.ArticleKey]int64, error)
+	WithheldBy(ctx context.Context, party string, limit int) (map[accord.ArticleKey]int64, error)
 	Search(ctx context.Context, q accord.Query) ([]accord.Item, string, error)
 	Item(ctx context.Context, id string) (accord.Item, error)
 	Matches(ctx context.Context, q accord.MatchQuery) ([]accord.Match, string, error)

@@ -149,7 +149,16 @@ func (a *API) decisions(w http.ResponseWriter, r *http.Request, _ caller) error 
 	if err != nil {
 		return err
 	}
-	return write(w, map[string]map[string]int64{"given": given, "withheld": withheld})
+	return write(w, map[string]map[string]int64{"given": byNumber(given), "withheld": byNumber(withheld)})
+}
+
+// byNumber adds up what articles of the same number in several agreements did.
+func byNumber(by map[accord.ArticleKey]int64) map[string]int64 {
+	out := map[string]int64{}
+	for k, n := range by {
+		out[k.Article] += n
+	}
+	return out
 }
 
 // page is one page of a list.

@@ -328,7 +328,7 @@ func narrowed(d agreement.Decision) bool {
 func withheldOf(party string, o outcome, at accord.Stamp) accord.Withheld {
 	return accord.Withheld{
 		Party: party, Item: o.item.ItemKey, Type: o.item.Type,
-		Agreement: o.decision.Agreement, Article: o.decision.Article,
+		Agreement: o.decision.Agreement, Version: o.decision.Version, Article: o.decision.Article,
 		Reasons: agreement.Texts(o.decision.Reasons), At: at,
 	}
 }

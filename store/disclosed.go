@@ -135,13 +135,13 @@ func (d *DB) standing(ctx context.Context, party string, after accord.Stamp, lim
 
 // WithheldOf returns the withholdings of an item, by party.
 func (d *DB) WithheldOf(ctx context.Context, itemID string) (out []accord.Withheld, err error) {
-	rows, err := d.query(ctx, "SELECT item_id, party, item_version, type, agreement, article, reasons, at FROM withheld "+
+	rows, err := d.query(ctx, "SELECT item_id, party, item_version, type, agreement, version, article, reasons, at FROM withheld "+
 		"WHERE item_id = $1 ORDER BY party", itemID)
 	if err == nil {
 		err = all(rows, func(r *sql.Rows) error {
 			var w accord.Withheld
 			var reasons string
-			err := r.Scan(&w.Item.ID, &w.Party, &w.Item.Version, &w.Type, &w.Agreement, &w.Article, &reasons, &w.At)
+			err := r.Scan(&w.Item.ID, &w.Party, &w.Item.Version, &w.Type, &w.Agreement, &w.Version, &w.Article, &reasons, &w.At)
 			if err == nil {
 				w.Reasons, err = listOf(reasons)
 			}
@@ -155,32 +155,35 @@ func (d *DB) WithheldOf(ctx context.Context, itemID string) (out []accord.Withhe
 	return out, nil
 }
 
-// WithheldBy returns how many items each article withholds from party, of the
+// WithheldBy returns how many items each article, of each version of each agreement, withholds from party, of the
 // limit articles that withhold most.
-func (d *DB) WithheldBy(ctx context.Context, party string, limit int) (map[string]int64, error) {
+func (d *DB) WithheldBy(ctx context.Context, party string, limit int) (map[accord.ArticleKey]int64, error) {
 	return d.byArticle(ctx, "withheld", party, limit)
 }
 
 // DisclosedBy returns how many disclosures to party each article has made,
 // retracted ones included.
-func (d *DB) DisclosedBy(ctx context.Context, party string) (map[string]int64, error) {
+func (d *DB) DisclosedBy(ctx context.Context, party string) (map[accord.ArticleKey]int64, error) {
 	return d.byArticle(ctx, "disclosed", party, 1<<20)
 }
 
 // ReceivedBy counts what party gave that is held here, by article.
-func (d *DB) ReceivedBy(ctx context.Context, party string) (map[string]int64, error) {
+func (d *DB) ReceivedBy(ctx context.Context, party string) (map[accord.ArticleKey]int64, error) {
 	return d.byArticle(ctx, "received", party, 1<<20)
 }
 
-func (d *DB) byArticle(ctx context.Context, kind, party string, limit int) (map[string]int64, error) {
-	out := map[string]int64{}
+func (d *DB) byArticle(ctx context.Context, kind, party string, limit int) (map[accord.ArticleKey]int64, error) {
+	out := map[accord.ArticleKey]int64{}
 	rows, err := d.query(ctx, "SELECT part, n FROM tally WHERE kind = $1 AND name = $2 AND n > 0 ORDER BY n DESC, part LIMIT $3", kind, party, limit)
 	if err == nil {
 		err = all(rows, func(r *sql.Rows) error {
-			var article string
+			var text string
 			var n int64
-			err := r.Scan(&article, &n)
-			out[article] = n
+			if err := r.Scan(&text, &n); err != nil {
+				return err
+			}
+			k, err := articleOf(text)
+			out[k] = n
 			return err
 		})
 	}

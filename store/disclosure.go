@@ -62,6 +62,17 @@ func listOf(text string) (list []string, err error) {
 	return list, err
 }
 
+// articleText and articleOf keep an article of an agreement in a tally.
+func articleText(k accord.ArticleKey) string {
+	b, _ := json.Marshal([]any{k.Agreement, k.Version, k.Article}) // texts and a number always encode
+	return string(b)
+}
+
+func articleOf(text string) (k accord.ArticleKey, err error) {
+	err = json.Unmarshal([]byte(text), &[]any{&k.Agreement, &k.Version, &k.Article})
+	return k, err
+}
+
 // Disclose commits what was decided for one party over a stretch of the change
 // feed: leaves, disclosures, withholdings, retractions and the cursor. It fails
 // with ErrConflict when the cursor or the log is not where the decision took it
@@ -118,7 +129,7 @@ func (t *tx) disclose(ctx context.Context, g accord.Disclosing) error {
 		args = append(args, g.Party, x.Index, int64(x.Stamp), x.Item.ID, int64(x.Item.Version), x.Agreement, int64(x.Version), x.Article, redacted,
 			x.Sent.ID, int64(x.Sent.Version), kind, number(newest[x.Sent] == x.Index), int64(x.Receipted), int64(x.Retracted), int64(x.Confirmed),
 			sum[:], null(x.Bytes))
-		t.tally("disclosed", g.Party, x.Article, 1)
+		t.tally("disclosed", g.Party, articleText(accord.ArticleKey{Agreement: x.Agreement, Version: x.Version, Article: x.Article}), 1)
 	}
 	for _, old := range before {
 		if _, again := newest[old.sent]; again && old.standing {
@@ -219,9 +230,9 @@ func (t *tx) retract(ctx context.Context, g accord.Disclosing) error {
 }
 
 var upsertWithheld = bulk{
-	head: "INSERT INTO withheld (item_id, party, item_version, type, agreement, article, reasons, at) VALUES ", columns: 8,
+	head: "INSERT INTO withheld (item_id, party, item_version, type, agreement, version, article, reasons, at) VALUES ", columns: 9,
 	tail: " ON CONFLICT (item_id, party) DO UPDATE SET item_version = excluded.item_version, type = excluded.type, " +
-		"agreement = excluded.agreement, article = excluded.article, reasons = excluded.reasons, at = excluded.at",
+		"agreement = excluded.agreement, version = excluded.version, article = excluded.article, reasons = excluded.reasons, at = excluded.at",
 }
 
 // withhold replaces withholdings, and removes those of items now disclosed.
@@ -241,18 +252,19 @@ func (t *tx) withhold(ctx context.Context, g accord.Disclosing) error {
 		last[w.Item.ID] = w
 	}
 	ids = append(ids, order...)
-	before := map[string]string{}
-	err := each(ctx, t, "SELECT item_id, article FROM withheld WHERE party = $1 AND item_id IN ", "", []any{g.Party}, ids, func(r *sql.Rows) error {
-		var id, article string
-		err := r.Scan(&id, &article)
-		before[id] = article
+	before := map[string]accord.ArticleKey{}
+	err := each(ctx, t, "SELECT item_id, agreement, version, article FROM withheld WHERE party = $1 AND item_id IN ", "", []any{g.Party}, ids, func(r *sql.Rows) error {
+		var id string
+		var k accord.ArticleKey
+		err := r.Scan(&id, &k.Agreement, &k.Version, &k.Article)
+		before[id] = k
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	for id, article := range before {
-		t.tally("withheld", g.Party, article, -1)
+		t.tally("withheld", g.Party, articleText(article), -1)
 		if _, again := last[id]; disclosed[id] && !again {
 			if _, err := t.exec(ctx, "DELETE FROM withheld WHERE item_id = $1 AND party = $2", id, g.Party); err != nil {
 				return err
@@ -266,8 +278,8 @@ func (t *tx) withhold(ctx context.Context, g accord.Disclosing) error {
 		if err != nil {
 			return err
 		}
-		args = append(args, w.Item.ID, g.Party, int64(w.Item.Version), w.Type, w.Agreement, w.Article, reasons, int64(w.At))
-		t.tally("withheld", g.Party, w.Article, 1)
+		args = append(args, w.Item.ID, g.Party, int64(w.Item.Version), w.Type, w.Agreement, int64(w.Version), w.Article, reasons, int64(w.At))
+		t.tally("withheld", g.Party, articleText(accord.ArticleKey{Agreement: w.Agreement, Version: w.Version, Article: w.Article}), 1)
 	}
 	return t.insert(ctx, upsertWithheld, args)
 }

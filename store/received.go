@@ -247,7 +247,9 @@ func (d *DB) Receive(ctx context.Context, g accord.Receiving) error {
 			if err != nil {
 				return err
 			}
-			t.tally("received", g.Party, it.Origin.Article, n)
+			t.tally("received", g.Party, articleText(accord.ArticleKey{
+				Agreement: it.Origin.Agreement, Version: it.Origin.Version, Article: it.Origin.Article,
+			}), n)
 		}
 		return e.finish(ctx)
 	})

@@ -179,14 +179,15 @@ func (c console) countArticles(ctx context.Context, a *agreement.Agreement, v *v
 		if err != nil {
 			return err
 		}
-		for article, n := range r {
-			got[article] += n
-		}
-		for article, n := range g {
-			given[article] += n
-		}
-		for article, n := range w {
-			withheld[article] += n
+		for _, s := range []struct {
+			from map[accord.ArticleKey]int64
+			to   map[string]int64
+		}{{r, got}, {g, given}, {w, withheld}} {
+			for k, n := range s.from {
+				if k.Agreement == a.ID {
+					s.to[k.Article] += n
+				}
+			}
 		}
 	}
 	for _, r := range a.Articles {

@@ -19,7 +19,7 @@ INSERT INTO counter (name, n) VALUES ('seq', 0), ('protection', 0), ('audit', 0)
 CREATE TABLE tally (
   kind {text} NOT NULL,
   name {text} NOT NULL, -- a party, a type, a source, a zone
-  part {text} NOT NULL, -- an article
+  part {text} NOT NULL, -- an article: ["agreement",version,"article"], so that it is one text
   n    BIGINT NOT NULL,
   PRIMARY KEY (kind, name, part)
 ) {clustered};
@@ -123,6 +123,7 @@ CREATE TABLE withheld (
   item_version BIGINT NOT NULL,
   type         {text} NOT NULL,
   agreement    {text} NOT NULL,
+  version      BIGINT NOT NULL, -- of the agreement
   article      {text} NOT NULL,
   reasons      {text} NOT NULL,
   at           BIGINT NOT NULL,

@@ -23,6 +23,7 @@ var disclosureTests = map[string]func(*testing.T, *store.DB){
 	"a collection is filtered by id and type":                 collectionFilters,
 	"a retraction takes back the object in every version":     retraction,
 	"a retraction of what is not there is refused":            retractNothing,
+	"articles of one number are counted apart by agreement":   countedApart,
 	"a withholding is replaced, and ends with a disclosure":   withholding,
 	"bytes that were shared survive their item's replacement": sharedBytes,
 	"delivery is remembered and moves only from where it is":  delivery,
@@ -101,7 +102,7 @@ func disclosureComesBack(t *testing.T, d *store.DB) {
 	if diff := cmp.Diff([]accord.Disclosure{b}, must(d.DisclosuresOf(ctx, hidden.ID))(t)); diff != "" {
 		t.Errorf("of an item (-want +got):\n%s", diff)
 	}
-	if by := must(d.DisclosedBy(ctx, there))(t); by["3"] != 2 {
+	if by := must(d.DisclosedBy(ctx, there))(t); by[accord.ArticleKey{Agreement: "accord-2021", Version: 1, Article: "3"}] != 2 {
 		t.Errorf("by article %v", by)
 	}
 }
@@ -281,12 +282,13 @@ func withholding(t *testing.T, d *store.DB) {
 	o := w
 	o.Item = other.ItemKey
 	check(t, g.commit(accord.Disclosing{Withheld: []accord.Withheld{w, o}}, "", 0))
-	w.Article, w.Agreement, w.At = "7", "accord-2021", t0+1
+	w.Article, w.Agreement, w.Version, w.At = "7", "accord-2021", 2, t0+1
 	check(t, g.commit(accord.Disclosing{Withheld: []accord.Withheld{w}}, "", 0))
 	if diff := cmp.Diff([]accord.Withheld{w}, must(d.WithheldOf(ctx, it.ID))(t)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]int64{"0": 1, "7": 1}, must(d.WithheldBy(ctx, there, 10))(t)); diff != "" {
+	by := map[accord.ArticleKey]int64{{Article: "0"}: 1, {Agreement: "accord-2021", Version: 2, Article: "7"}: 1}
+	if diff := cmp.Diff(by, must(d.WithheldBy(ctx, there, 10))(t)); diff != "" {
 		t.Errorf("by article (-want +got):\n%s", diff)
 	}
 	g.disclose(t, it, it.ItemKey, nil)
@@ -294,6 +296,48 @@ func withholding(t *testing.T, d *store.DB) {
 		t.Errorf("disclosed and still withheld: %v", got)
 	}
 	if c := must(d.Counts(ctx))(t); c.Withheld[there] != 1 || c.Disclosed[there] != 1 {
+		t.Errorf("counts %+v", c)
+	}
+}
+
+// Agreements number their articles alike, and so do their versions.
+func countedApart(t *testing.T, d *store.DB) {
+	ctx := t.Context()
+	g := &giving{d: d, party: there}
+	from := &taking{d: d, party: there}
+	want := map[accord.ArticleKey]int64{
+		{Agreement: "accord-2021", Version: 1, Article: "3"}: 1,
+		{Agreement: "accord-2021", Version: 2, Article: "3"}: 1,
+		{Agreement: "a \"b\"", Version: 1, Article: "3"}:     1,
+	}
+	n := 0
+	for k := range want {
+		own, withheld, gift := indicator(n, t0), indicator(n+1, t0), given(indicator(n+2, t0), there)
+		n += 3
+		ingest(t, d, t0, own, withheld)
+		x := accord.Disclosure{
+			Party: there, Index: g.size, Stamp: t0 + accord.Stamp(g.size), Item: own.ItemKey, Sent: own.ItemKey,
+			Agreement: k.Agreement, Version: k.Version, Article: k.Article,
+		}
+		w := accord.Withheld{
+			Party: there, Item: withheld.ItemKey, Type: "indicator", Agreement: k.Agreement, Version: k.Version, Article: k.Article, At: t0,
+		}
+		check(t, g.commit(accord.Disclosing{Disclosures: []accord.Disclosure{x}, Withheld: []accord.Withheld{w}}, accord.LeafDisclosure, 1))
+		gift.Origin.Agreement, gift.Origin.Version, gift.Origin.Article = k.Agreement, k.Version, k.Article
+		index := from.announce(t, gift)
+		check(t, d.Receive(ctx, accord.Receiving{
+			Party: there, Items: []accord.Item{gift}, Index: []int64{index}, Append: grow(out, g.size, accord.LeafReceipt, 1), At: t0,
+		}))
+		g.size++
+	}
+	for name, got := range map[string]map[accord.ArticleKey]int64{
+		"given": must(d.DisclosedBy(ctx, there))(t), "withheld": must(d.WithheldBy(ctx, there, 10))(t), "received": must(d.ReceivedBy(ctx, there))(t),
+	} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if c := must(d.Counts(ctx))(t); c.Disclosed[there] != 3 || c.Withheld[there] != 3 || c.Received[there] != 3 {
 		t.Errorf("counts %+v", c)
 	}
 }
