@@ -2,6 +2,8 @@
 
 package accord
 
+import "slices"
+
 // Leaf is one record of a ledger log, with the salt that hides it from those
 // who see only its hash.
 type Leaf struct {
@@ -134,17 +136,29 @@ type Account struct {
 	Created  Stamp
 }
 
-// Role is what a signed-in person or a token may do; each includes those before.
+// Role is what a signed-in person or a token may do: see [Role.Includes].
 type Role string
 
-// The roles.
+// The roles. Reader, analyst, director and operator are people's, each with all
+// that those before it may do; sensor stands apart.
 const (
 	RoleReader   Role = "reader"
-	RoleSensor   Role = "sensor" // tokens only: take the index, report matches; nothing else
 	RoleAnalyst  Role = "analyst"
 	RoleDirector Role = "director" // signs, suspends
 	RoleOperator Role = "operator" // accounts, partners, feeds
+	RoleSensor   Role = "sensor"   // tokens only: take the index, report matches; nothing else
 )
+
+// Includes reports whether r may do what want may. A role that is none of these
+// may do nothing, and nobody may do it.
+func (r Role) Includes(want Role) bool {
+	if r == RoleSensor || want == RoleSensor {
+		return r == want // a sensor lies at an institution: it reads nothing
+	}
+	ladder := []Role{RoleReader, RoleAnalyst, RoleDirector, RoleOperator}
+	have, need := slices.Index(ladder, r), slices.Index(ladder, want)
+	return need >= 0 && have >= need
+}
 
 // Token is a bearer credential, stored as its SHA-256.
 type Token struct {

@@ -35,7 +35,8 @@ import (
 // Store is what the API reads and writes; package store satisfies it.
 type Store interface {
 	Token(ctx context.Context, sum [32]byte) (accord.Token, error)
-	PutToken(ctx context.Context, t accord.Token) error
+	// UseToken records a token's last use and alters nothing else of it.
+	UseToken(ctx context.Context, sum [32]byte, at accord.Stamp) error
 	Parties(ctx context.Context) ([]accord.Party, error)
 	Counts(ctx context.Context) (accord.Counts, error)
 	Cursor(ctx context.Context, stage string) (int64, error)
