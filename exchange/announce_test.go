@@ -166,7 +166,7 @@ func TestAnAnnouncementThatIsNotRightIsRefusedAndNothingOfItTaken(t *testing.T) 
 		}, 422},
 		{"a retraction of what was not announced", func(f *forger) exchange.Announcement {
 			return after(f, retraction(f, f.as.Key, f.origin, 7))
-		}, 404},
+		}, 422},
 		{"a good record and a bad one", func(f *forger) exchange.Announcement {
 			return after(f, f.disclosure(its[2]), f.disclosure(its[2], under("other", 1, "1")))
 		}, 422},

@@ -175,8 +175,8 @@ func (d *Decider) decide(ctx context.Context, c *closure, ids []string, from, to
 		}
 		for _, id := range ids {
 			o := c.outcome(id)
-			if o.item.ID == "" {
-				continue // an author that is not in the store
+			if o.item.ID == "" || o.item.Origin.Party == d.Party {
+				continue // an author that is not in the store, or what the party gave itself
 			}
 			leaf, err := d.one(ctx, &batch, o, live[id], head.Size+int64(len(leaves)))
 			if err != nil {

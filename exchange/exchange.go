@@ -55,6 +55,7 @@ type Store interface {
 	RecentDisclosures(ctx context.Context, party string, limit int) ([]accord.Disclosure, error)
 	DisclosedSince(ctx context.Context, party string, after accord.Stamp, limit int, f accord.DisclosureFilter) ([]accord.Disclosure, error)
 	DisclosuresOf(ctx context.Context, itemID string) ([]accord.Disclosure, error)
+	RecordRefusal(ctx context.Context, source, what, why string, at accord.Stamp) error
 	PushState(ctx context.Context, party string) (int64, error)
 	SetPushed(ctx context.Context, party string, from, to int64) error
 
@@ -243,7 +244,23 @@ func (n *Node) hmacOf(s string) []byte {
 type book struct {
 	mu  sync.Mutex
 	sum [32]byte
-	in  []agreement.InForce
+	in  []opened
+}
+
+// opened is an agreement whose signatures verified, with the notices on it:
+// which of them hold is a matter of the instant.
+type opened struct {
+	agreement   *agreement.Agreement
+	suspensions []accord.Suspension
+}
+
+// at returns what is in force, and suspended, as far as the records say at now.
+func (b *book) at(now accord.Stamp) []agreement.InForce {
+	out := make([]agreement.InForce, len(b.in))
+	for i, o := range b.in {
+		out[i] = agreement.InForce{Agreement: o.agreement, Suspended: agreement.SuspendedBy(o.suspensions, now)}
+	}
+	return out
 }
 
 // InForce returns every agreement that binds this node and has all its
@@ -263,19 +280,19 @@ func (n *Node) InForce(ctx context.Context) ([]agreement.InForce, error) {
 	n.book.mu.Lock()
 	defer n.book.mu.Unlock()
 	if n.book.in != nil && n.book.sum == sum {
-		return n.book.in, nil
+		return n.book.at(n.now()), nil
 	}
-	in := []agreement.InForce{}
+	in := []opened{}
 	for _, r := range records {
 		f, err := agreement.FromRecord(r, append(parties, n.Self), n.now())
 		if err != nil {
 			n.Logger.Error("agreement left out: it does not open", "agreement", r.ID, "version", r.Version, "error", err)
 			continue
 		}
-		in = append(in, f)
+		in = append(in, opened{f.Agreement, r.Suspensions})
 	}
 	n.book.sum, n.book.in = sum, in
-	return in, nil
+	return n.book.at(n.now()), nil
 }
 
 func bookSum(parties []accord.Party, records []accord.AgreementRecord) [32]byte {

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 
 	"golang.org/x/mod/sumdb/note"
@@ -160,12 +159,16 @@ func (n *Node) interpret(ctx context.Context, party accord.Party, grown accord.L
 	if err != nil {
 		return m, fmt.Errorf("key of %s: %w", party.Name, err)
 	}
+	ours, err := n.Store.Head(ctx, ledger.Origin(n.Self.Name, party.Name))
+	if err != nil {
+		return m, fmt.Errorf("read ledger head: %w", err)
+	}
 	r := reader{
-		party: party.Name, word: word, agreements: held,
+		self: n.Self.Name, party: party.Name, word: word, agreements: held, size: ours.Size, left: namedMost,
 		theirs: ledger.Origin(party.Name, n.Self.Name), ours: ledger.Origin(n.Self.Name, party.Name),
 	}
 	for _, l := range grown.Leaves {
-		if err := r.read(&m, l); err != nil {
+		if err := (&r).read(&m, l); err != nil {
 			return m, fmt.Errorf("leaf %d: %w", l.Index, err)
 		}
 	}
@@ -174,28 +177,54 @@ func (n *Node) interpret(ctx context.Context, party accord.Party, grown accord.L
 
 // reader interprets the leaves of one partner's log.
 type reader struct {
-	party        string
+	self, party  string
 	theirs, ours string // the two logs
+	size         int64  // of ours
+	left         int64  // disclosures that the announcement may still name
 	word         note.Verifier
 	agreements   map[string]*agreement.Agreement // "id version" of those both parties signed
 }
 
 // allows refuses a disclosure that no article could have made.
-func (r reader) allows(o accord.Origin) error {
+func (r *reader) allows(o accord.Origin) error {
 	a := r.agreements[fmt.Sprintf("%s %d", o.Agreement, o.Version)]
 	if a == nil {
 		return fmt.Errorf("%w: agreement %s version %d is not one that both parties signed here: import it first",
 			accord.ErrInvalid, o.Agreement, o.Version)
 	}
 	article, found := a.Article(o.Article)
-	if !found || article.Effect != agreement.Share ||
-		!slices.Contains(article.From, r.party) && !slices.Contains(article.From, agreement.Any) {
-		return fmt.Errorf("%w: article %s of %s lets %s give nothing", accord.ErrInvalid, o.Article, o.Agreement, r.party)
+	named := func(list []string, name string) bool {
+		return slices.Contains(list, name) || slices.Contains(list, agreement.Any)
+	}
+	if !found || article.Effect != agreement.Share || !named(article.From, r.party) || !named(article.To, r.self) {
+		return fmt.Errorf("%w: article %s of %s lets %s give %s nothing", accord.ErrInvalid, o.Article, o.Agreement, r.party, r.self)
 	}
 	return nil
 }
 
-func (r reader) read(m *accord.Mirroring, l accord.Leaf) error {
+// namedMost bounds how many disclosures the records of one announcement name:
+// far more than one stretch of a log can concern, and little to hold.
+const namedMost = 200_000
+
+// indexes are the disclosures that spans name in a log of size leaves. More than
+// there are, or than the announcement may name, is refused and nothing is taken.
+func (r *reader) indexes(spans []accord.IndexSpan, size int64) ([]int64, error) {
+	var out []int64
+	for _, s := range spans {
+		if s.From < 0 || s.From >= s.To || s.To > size {
+			return nil, fmt.Errorf("%w: it names leaves %d to %d of a log of %d", accord.ErrInvalid, s.From, s.To, size)
+		}
+		if r.left -= s.To - s.From; r.left < 0 {
+			return nil, fmt.Errorf("%w: the announcement names more than %d disclosures: send less at a time", accord.ErrInvalid, namedMost)
+		}
+		for i := s.From; i < s.To; i++ {
+			out = append(out, i)
+		}
+	}
+	return out, nil
+}
+
+func (r *reader) read(m *accord.Mirroring, l accord.Leaf) error {
 	switch l.Kind {
 	case accord.LeafDisclosure:
 		rec, err := ledger.ParseDisclosure(l.Record)
@@ -215,6 +244,9 @@ func (r reader) read(m *accord.Mirroring, l accord.Leaf) error {
 		if rec.Origin != r.ours {
 			return fmt.Errorf("%w: the receipt is for log %q", accord.ErrInvalid, rec.Origin)
 		}
+		if _, err := r.indexes(rec.Spans, r.size); err != nil {
+			return err
+		}
 		m.Receipted = append(m.Receipted, rec.Spans...)
 	case accord.LeafRetraction:
 		rec, err := ledger.OpenRetraction(l.Record, r.word)
@@ -224,7 +256,11 @@ func (r reader) read(m *accord.Mirroring, l accord.Leaf) error {
 		if rec.Origin != r.theirs {
 			return fmt.Errorf("%w: the retraction is for log %q", accord.ErrInvalid, rec.Origin)
 		}
-		for i := range indexes(rec.Spans) {
+		named, err := r.indexes(rec.Spans, l.Index)
+		if err != nil {
+			return err
+		}
+		for _, i := range named {
 			m.Retract = append(m.Retract, accord.Received{Party: r.party, Index: i, Retracted: m.At})
 		}
 	case accord.LeafConfirmation:
@@ -235,29 +271,15 @@ func (r reader) read(m *accord.Mirroring, l accord.Leaf) error {
 		if rec.Origin != r.ours {
 			return fmt.Errorf("%w: the confirmation is for log %q", accord.ErrInvalid, rec.Origin)
 		}
-		m.Confirmed = slices.AppendSeq(m.Confirmed, indexes(rec.Spans))
+		named, err := r.indexes(rec.Spans, r.size)
+		if err != nil {
+			return err
+		}
+		m.Confirmed = append(m.Confirmed, named...)
 	default:
 		return fmt.Errorf("%w: leaf kind %q is not known here", accord.ErrInvalid, l.Kind)
 	}
 	return nil
-}
-
-// spanMost bounds how many disclosures one retraction or confirmation names.
-const spanMost = 1 << 20
-
-// indexes are the leaf indexes in spans, at most spanMost of them.
-func indexes(spans []accord.IndexSpan) iter.Seq[int64] {
-	return func(yield func(int64) bool) {
-		left := spanMost
-		for _, s := range spans {
-			for i := s.From; i < s.To && left > 0; i++ {
-				left--
-				if !yield(i) {
-					return
-				}
-			}
-		}
-	}
 }
 
 // Mirrored returns how much of party's log this node holds, and the newest

@@ -20,8 +20,8 @@ type Remote interface {
 	// Mirrored returns how much of this node's log the partner holds, and the
 	// newest checkpoint of it that the partner cosigned.
 	Mirrored(ctx context.Context, origin string) (Mirrored, error)
-	// Announce sends a stretch of the log. On ErrConflict the answer's Size
-	// says where to go on from.
+	// Announce sends a stretch of the log. After a failure, Mirrored says where to
+	// go on from.
 	Announce(ctx context.Context, a Announcement) (Mirrored, error)
 	// Add posts objects to the partner's inbox and returns those it refused,
 	// by sent id, with its reasons.
@@ -295,7 +295,11 @@ func (p *Pusher) deliver(ctx context.Context) (bool, error) {
 			return false, fmt.Errorf("push to %s: %w", p.Party.Name, err)
 		}
 		for id, why := range refused {
+			// Kept for people: the disclosure stands in the ledger without a receipt.
 			p.Node.Logger.Error("partner refused an object", "party", p.Party.Name, "item", id, "why", why)
+			if err := p.Node.Store.RecordRefusal(ctx, "push to "+p.Party.Name, id, why, p.Node.now()); err != nil {
+				return false, fmt.Errorf("record refusal: %w", err)
+			}
 		}
 	}
 	if p.sent, p.passed = to, p.passed || passed; p.passed {

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package exchange_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+
+	"accord"
+	"accord/ledger"
+	"accord/testworld"
+)
+
+func organisation(t *testing.T, name string, more testworld.Props) accord.Item {
+	t.Helper()
+	return testworld.Object(t, "identity", name, testworld.With(testworld.Props{"identity_class": "organization"}, more))
+}
+
+func TestNobodyIsItsOwnAuthorToEscapeThePseudonym(t *testing.T) {
+	w, wire := watched(t, nil)
+	w.IL.Ingest(organisation(t, "Hospital Zulu", testworld.Props{"created_by_ref": testworld.ID("identity", "Hospital Zulu")}))
+	w.Settle()
+	if wire.Says("Hospital Zulu") {
+		t.Error("a victim that names itself as author went out under its name")
+	}
+}
+
+func TestAWithheldIdentityIsNotNamedByWhatRefersToIt(t *testing.T) {
+	w, wire := watched(t, nil)
+	red := organisation(t, "Ministry Yankee", testworld.Marked(accord.TLPRed))
+	c2 := testworld.Object(t, "indicator", "c2", nil)
+	report := testworld.Object(t, "report", "news", testworld.Props{
+		"object_refs": []string{red.ID, c2.ID}, "description": "Ministry Yankee was hit",
+	})
+	w.IL.Ingest(red, c2, report)
+	w.Settle()
+	if wire.Says("Ministry Yankee") {
+		t.Error("the name of an identity marked RED went out in a description")
+	}
+	if len(w.MA.Held(c2.ID)) != 1 {
+		t.Error("the indicator beside it did not arrive")
+	}
+}
+
+func TestACycleOfReferencesHidesNoLess(t *testing.T) {
+	for _, order := range []string{"forwards", "backwards"} {
+		w, wire := watched(t, nil)
+		victim := organisation(t, "Hospital Zulu", nil)
+		r1 := testworld.Object(t, "report", "r1", testworld.Props{"object_refs": []string{victim.ID, testworld.ID("report", "r2")}})
+		r2 := testworld.Object(t, "report", "r2", testworld.Props{"object_refs": []string{r1.ID}, "description": "Hospital Zulu was hit"})
+		items := []accord.Item{victim, r1, r2}
+		if order == "backwards" {
+			items = []accord.Item{r2, r1, victim}
+		}
+		w.IL.Ingest(items...)
+		w.Settle()
+		if wire.Says("Hospital Zulu") {
+			t.Errorf("%s: the victim's name went out", order)
+		}
+		if wire.Says(r1.ID) || wire.Says(victim.ID) {
+			t.Errorf("%s: an id went out that was to be replaced", order)
+		}
+	}
+}
+
+func TestManyPathsToAnIdentityCostLittle(t *testing.T) {
+	w, _ := watched(t, nil)
+	victim := organisation(t, "Hospital Zulu", nil)
+	below, items := []string{victim.ID}, []accord.Item{victim}
+	for i := range 40 { // 2^40 paths
+		a := testworld.Object(t, "grouping", fmt.Sprint("a", i), testworld.Props{"context": "unspecified", "object_refs": below})
+		b := testworld.Object(t, "grouping", fmt.Sprint("b", i), testworld.Props{"context": "unspecified", "object_refs": below})
+		below, items = []string{a.ID, b.ID}, append(items, a, b)
+	}
+	w.IL.Ingest(items...)
+	w.Settle() // in seconds, or the test times out
+}
+
+func TestARecordThatNamesMoreThanThereIsIsRefused(t *testing.T) {
+	_, f := newForger(t)
+	c2 := testworld.Object(t, "indicator", "c2", nil)
+	f.add(f.disclosure(c2))
+	f.must(0)
+	million := []accord.IndexSpan{{From: 0, To: 1 << 40}}
+	at := accord.StampOf(time.Now())
+	back := ledger.Origin(f.to.Self.Name, f.as.Self.Name)
+	retraction, err1 := ledger.NewRetraction(ledger.Retraction{Origin: f.origin, Item: c2.ItemKey, Spans: million, At: at}, f.as.Key.Signer())
+	confirmation, err2 := ledger.NewConfirmation(ledger.Confirmation{Origin: back, Spans: million, At: at}, f.as.Key.Signer())
+	receipt, err3 := ledger.NewReceipt(ledger.Receipt{Origin: back, Size: 1 << 41, Spans: million, At: at}, f.as.Key.Signer())
+	if err := errors.Join(err1, err2, err3); err != nil {
+		t.Fatal(err)
+	}
+	for what, record := range map[string][]byte{"retraction": retraction, "confirmation": confirmation, "receipt": receipt} {
+		bad := f.clone()
+		bad.add(record)
+		if status, _ := bad.announce(bad.announcement(1)); status != http.StatusUnprocessableEntity {
+			t.Errorf("a %s of a million million leaves: status %d, want 422", what, status)
+		}
+	}
+	f.add(f.disclosure(c2)) // and it goes on from where it stood
+	f.must(1)
+}
