@@ -61,10 +61,13 @@ type Config struct {
 	Store    Store
 	Exchange Exchange
 	Keeper   *match.Keeper
-	Now      func() time.Time
-	Log      *slog.Logger
-	Version  string
-	Self     accord.Party
+	// Allow says what may leave for a sensor at an institution, and so what a sensor
+	// is believed about: the node's one rule. Without it nothing leaves.
+	Allow   func(accord.Sought) bool
+	Now     func() time.Time
+	Log     *slog.Logger
+	Version string
+	Self    accord.Party
 	// Ready reports what does not work, by part; empty when all is well.
 	Ready func(ctx context.Context) map[string]string
 	// Metrics serves Prometheus' text format; nil serves none.

@@ -97,6 +97,18 @@ func TestDepthCountsBracketsOutsideStringsAlone(t *testing.T) {
 	w.as(w.partner(), "POST", "/accord/v1/log", "application/json", encode(t, a)).problem(t, 422, "malformed note")
 }
 
+func TestTheBoundOfDepthIsWhereItIsSaidToBe(t *testing.T) {
+	w := newWorld(t)
+	for depth, refused := range map[int]bool{api.DepthMost: false, api.DepthMost + 1: true} {
+		body := `{"origin":` + deep(depth-1) + "}"
+		a := w.as(w.partner(), "POST", "/accord/v1/log", "application/json", []byte(body))
+		a.problem(t, http.StatusUnprocessableEntity)
+		if said := bytes.Contains(a.body, []byte("nested deeper than 64")); said != refused {
+			t.Errorf("depth %d: %s", depth, a.body)
+		}
+	}
+}
+
 // What a sensor reports is stored once, however often it is sent, and only what the
 // node's own index bears out.
 func TestASensorsReportCountsOnce(t *testing.T) {
@@ -142,6 +154,42 @@ func TestASensorsReportCountsOnce(t *testing.T) {
 	w.token("other", accord.Token{Role: accord.RoleSensor})
 	if got := send("other"); got.New != 1 {
 		t.Errorf("another sensor's batch of the same id: %+v", got)
+	}
+}
+
+// What a partner gave until an instant is sent to no sensor from then on, and no
+// sensor is believed about it.
+func TestPastItsTimeNothingGoesToASensorAndNothingIsBelieved(t *testing.T) {
+	w := newWorld(t)
+	until := time.Now().Add(time.Hour)
+	w.Ingest(indicator(t, 1, "bad.example", func(it *accord.Item) {
+		it.Origin = accord.Origin{
+			Party: w.nations.IL.Self.Name, Onward: accord.OnwardInstitutions, Actions: accord.ActInternal, Retain: accord.StampOf(until),
+		}
+	}))
+	w.keep()
+	at := accord.StampOf(time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
+	taken := func(batch string) int {
+		t.Helper()
+		report := match.Report{Batch: batch, Matches: []match.ReportMatch{{
+			Indicator: firstIndicator, Value: accord.Observable{Kind: accord.KindDomain, Value: "bad.example"},
+			Seen:  match.ReportSeen{Kind: accord.KindDomain, Value: "bad.example", At: at, Field: "query", Log: "dns"},
+			First: at, Last: at, Count: 1,
+		}}}
+		var out struct{ Taken, New, Unknown int }
+		if a := w.as(w.sensor(), "POST", "/api/v1/sensor/matches", "application/json", encode(t, report)); decode(a.body, &out) != nil {
+			t.Fatalf("%d %s", a.StatusCode, a.body)
+		}
+		return out.Taken
+	}
+	if n, got := w.index(nil, "").Size(), taken("00000000-0000-4000-8000-000000000001"); n != 1 || got != 1 {
+		t.Errorf("in its time: %d values sent, %d matches taken; want 1 and 1", n, got)
+	}
+	w.mu.Lock()
+	w.later = time.Hour
+	w.mu.Unlock()
+	if n, got := w.index(nil, "").Size(), taken("00000000-0000-4000-8000-000000000002"); n != 0 || got != 0 {
+		t.Errorf("past its time: %d values sent, %d matches taken; want none", n, got)
 	}
 }
 

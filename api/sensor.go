@@ -41,7 +41,7 @@ func (a *API) sensorIndex(w http.ResponseWriter, r *http.Request, _ caller) erro
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	if err := a.Keeper.Export(r.Context(), w, since, generation, nil); err != nil {
+	if err := a.Keeper.Export(r.Context(), w, since, generation, a.Allow); err != nil {
 		// The stream is cut: its end mark is missing, so the sensor keeps what it has.
 		a.Log.Warn("index not sent whole", "error", err)
 		panic(http.ErrAbortHandler)
@@ -89,7 +89,7 @@ func (a *API) sensorMatches(w http.ResponseWriter, r *http.Request, c caller) er
 	if err != nil {
 		return err
 	}
-	found, unknown := report.Confirm(a.Keeper.Index(), c.token.Name, nil)
+	found, unknown := report.Confirm(a.Keeper.Index(), c.token.Name, a.Allow)
 	if unknown > 0 {
 		a.Log.Warn("sensor reported matches that the index does not bear out", "sensor", c.token.Name, "matches", unknown)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"accord"
+	"accord/agreement"
 	"accord/api"
 	"accord/exchange"
 	"accord/format/stix"
@@ -77,6 +78,10 @@ func newWorld(t testing.TB) *world {
 	w.config = api.Config{
 		Store: w.DB, Exchange: w.Node, Keeper: match.NewKeeper(w.DB, match.NewSalt(), 5*time.Millisecond, log),
 		Now: w.now, Log: log, Self: w.Self,
+		Allow: func(s accord.Sought) bool {
+			ok, _ := agreement.MayProtect(s.Origin, s.TLP, accord.StampOf(w.now()))
+			return ok
+		},
 		Ready: func(context.Context) map[string]string { return w.broken },
 		Metrics: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			rw.Header().Set("Content-Type", "text/plain; version=0.0.4")

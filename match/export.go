@@ -43,21 +43,12 @@ const (
 	opEnd   = 7
 )
 
-// Exportable says what may leave for a sensor at an institution: not TLP
-// AMBER+STRICT or RED, and of what came from a partner only what may go onward
-// to institutions and be acted on within them.
-func Exportable(s accord.Sought) bool {
-	if s.TLP > accord.TLPAmber {
-		return false
-	}
-	return s.Origin.Own() || s.Origin.Onward >= accord.OnwardInstitutions && s.Origin.Actions >= accord.ActInternal
-}
-
 // blind says whether a value is exported as a digest, without its name.
 func blind(s *accord.Sought) bool { return s.TLP > accord.TLPGreen }
 
-// WriteIndex writes all of ix that allow lets out (Exportable when nil), for
-// ReadIndex. Origins never leave.
+// WriteIndex writes all of ix that allow lets out, for ReadIndex. This package has
+// no rule of its own for what may leave the authority: without allow nothing is
+// written, and the error is accord.ErrInvalid. Origins never leave.
 func WriteIndex(w io.Writer, ix *Index, allow func(accord.Sought) bool) error {
 	x, err := newExport(w, ix, allow, 'F', 0, ix.seq)
 	if err != nil {
@@ -82,7 +73,7 @@ func WriteIndex(w io.Writer, ix *Index, allow func(accord.Sought) bool) error {
 	return x.end()
 }
 
-// WriteDelta writes changes, which lead from feed entry from to entry to, for an
+// WriteDelta writes of changes what allow lets out, as WriteIndex does. They lead from feed entry from to entry to, for an
 // index that WriteIndex wrote of one with the same salt as ix.
 func WriteDelta(w io.Writer, ix *Index, from, to int64, changes []accord.SoughtChange, allow func(accord.Sought) bool) error {
 	x, err := newExport(w, ix, allow, 'D', from, to)
@@ -126,15 +117,15 @@ type export struct {
 }
 
 func newExport(w io.Writer, ix *Index, allow func(accord.Sought) bool, form byte, from, to int64) (*export, error) {
+	if allow == nil {
+		return nil, fmt.Errorf("write index: %w: no rule says what may leave", accord.ErrInvalid)
+	}
 	if _, err := io.WriteString(w, magic); err != nil {
 		return nil, fmt.Errorf("write index: %w", err)
 	}
 	pack, err := zstd.NewWriter(w, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(1<<20))
 	if err != nil {
 		return nil, fmt.Errorf("write index: %w", err)
-	}
-	if allow == nil {
-		allow = Exportable
 	}
 	x := &export{ix: ix, allow: allow, pack: pack, w: bufio.NewWriterSize(pack, 64<<10)}
 	x.op(form)
@@ -271,8 +262,9 @@ func (x *export) end() error {
 const maxDelta = 50_000
 
 // Export writes what a sensor needs that holds entry since of a generation: the
-// changes when they are few, else the whole index. It may be called at any time;
-// before the index is loaded it fails with accord.ErrConflict.
+// changes when they are few, else the whole index; of either what allow lets out,
+// as in WriteIndex. It may be called at any time; before the index is loaded it
+// fails with accord.ErrConflict.
 func (k *Keeper) Export(ctx context.Context, w io.Writer, since int64, generation string, allow func(accord.Sought) bool) error {
 	select {
 	case <-k.ready:

@@ -141,10 +141,10 @@ func (m *ReportMatch) wrong() string {
 // sensors. They have the sensor's name, and name and origin of the indicator.
 // Unknown counts the others: withdrawn since, or made up. Ask only an index that
 // has been loaded (Keeper.Ready): an empty one bears nothing out. Allow is the rule
-// sensors' indexes were made by, Exportable when nil.
+// that sensors' indexes are made by; without one nothing is confirmed.
 func (r *Report) Confirm(ix *Index, sensor string, allow func(accord.Sought) bool) (ms []accord.Match, unknown int) {
 	if allow == nil {
-		allow = Exportable
+		return nil, len(r.Matches)
 	}
 	fi := finder{ix: ix}
 	for i := range r.Matches {

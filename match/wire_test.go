@@ -16,6 +16,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"accord"
+	"accord/agreement"
 	"accord/match"
 )
 
@@ -28,18 +29,52 @@ func one(id int, o accord.Observable, tlp accord.TLP) accord.SoughtChange {
 
 func name(v string) accord.Observable { return accord.Observable{Kind: accord.KindDomain, Value: v} }
 
+// leaves is the node's rule at the instant noon.
+func leaves(s accord.Sought) bool {
+	ok, _ := agreement.MayProtect(s.Origin, s.TLP, noon)
+	return ok
+}
+
+const noon = accord.Stamp(1767312000e6)
+
+// Without a rule nothing leaves and nothing is believed: this room has none.
+func TestWithoutARuleNothingLeaves(t *testing.T) {
+	ix := match.NewIndex(match.NewSalt()).Apply([]accord.SoughtChange{one(1, name("clear.example"), accord.TLPClear)})
+	var b bytes.Buffer
+	for what, err := range map[string]error{
+		"whole": match.WriteIndex(&b, ix, nil), "delta": match.WriteDelta(&b, ix, 0, 1, nil, nil),
+	} {
+		if !errors.Is(err, accord.ErrInvalid) || b.Len() > 0 {
+			t.Errorf("%s: %v, %d bytes written", what, err, b.Len())
+		}
+	}
+	rep := match.NewReport("6f0c1c3e-8f53-4d0b-9a0e-3a7d0b6f5c11", []accord.Match{{
+		Indicator: accord.ItemKey{ID: numberedID(1)}, Value: name("clear.example"), First: noon, Last: noon, Count: 1,
+		Seen: accord.Seen{Observable: name("clear.example"), At: noon},
+	}})
+	if ms, unknown := rep.Confirm(ix, "clinic", nil); len(ms) != 0 || unknown != 1 {
+		t.Errorf("confirmed %+v, unknown %d", ms, unknown)
+	}
+	if ms, _ := rep.Confirm(ix, "clinic", leaves); len(ms) != 1 {
+		t.Error("with a rule it is not confirmed either")
+	}
+}
+
 func TestExportHidesWhatIsAboveGreenAndLeavesOutWhatMayNotGo(t *testing.T) {
 	partner := one(6, name("narrow.example"), accord.TLPClear)
 	partner.Sought[0].Origin = accord.Origin{Party: "cert.no.example", Onward: accord.OnwardNone, Actions: accord.ActInternal}
 	given := one(7, name("given.example"), accord.TLPClear)
 	given.Sought[0].Origin = accord.Origin{Party: "cert.no.example", Onward: accord.OnwardInstitutions, Actions: accord.ActInternal}
+	late := one(8, name("late.example"), accord.TLPClear)
+	late.Sought[0].Origin = given.Sought[0].Origin
+	late.Sought[0].Origin.Retain = noon
 	ix := match.NewIndex(match.NewSalt()).Apply([]accord.SoughtChange{
 		one(1, name("clear.example"), accord.TLPClear), one(2, name("green.example"), accord.TLPGreen),
 		one(3, name("amber.example"), accord.TLPAmber), one(4, name("strict.example"), accord.TLPAmberStrict), one(5, name("red.example"), accord.TLPRed),
-		partner, given,
+		partner, given, late,
 	})
 	var b bytes.Buffer
-	if err := match.WriteIndex(&b, ix, nil); err != nil {
+	if err := match.WriteIndex(&b, ix, leaves); err != nil {
 		t.Fatal(err)
 	}
 	z, err := zstd.NewReader(bytes.NewReader(b.Bytes()[len("accord-index/1\n"):]))
@@ -51,7 +86,7 @@ func TestExportHidesWhatIsAboveGreenAndLeavesOutWhatMayNotGo(t *testing.T) {
 	if _, err := z.WriteTo(&plain); err != nil {
 		t.Fatal(err)
 	}
-	for word, want := range map[string]bool{"clear": true, "green": true, "amber": false, "strict": false, "red.": false, "narrow": false, "given": true, "cert.no": false} {
+	for word, want := range map[string]bool{"clear": true, "green": true, "amber": false, "strict": false, "red.": false, "narrow": false, "given": true, "late": false, "cert.no": false} {
 		if got := strings.Contains(plain.String(), word); got != want {
 			t.Errorf("%q in the export: %v", word, got)
 		}
@@ -60,7 +95,7 @@ func TestExportHidesWhatIsAboveGreenAndLeavesOutWhatMayNotGo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for v, want := range map[string]int{"clear": 1, "green": 1, "amber": 1, "strict": 0, "red": 0, "narrow": 0, "given": 1} {
+	for v, want := range map[string]int{"clear": 1, "green": 1, "amber": 1, "strict": 0, "red": 0, "narrow": 0, "given": 1, "late": 0} {
 		if n := len(found(got, name("x."+v+".example"))); n != want {
 			t.Errorf("%s: found %d times, want %d", v, n, want)
 		}
@@ -82,7 +117,7 @@ func TestDeltaFitsOnlyWhereItBegins(t *testing.T) {
 	step := []accord.SoughtChange{one(2, name("b.example"), accord.TLPClear)}
 	delta := func(from int64) *bytes.Buffer {
 		var b bytes.Buffer
-		if err := match.WriteDelta(&b, ix, from, 2, step, nil); err != nil {
+		if err := match.WriteDelta(&b, ix, from, 2, step, leaves); err != nil {
 			t.Fatal(err)
 		}
 		return &b
@@ -109,7 +144,7 @@ func TestIndexFromOutsideIsBounded(t *testing.T) {
 		many = append(many, one(i, name(fmt.Sprintf("n%d.example", i)), accord.TLP(i%3)))
 	}
 	var b bytes.Buffer
-	if err := match.WriteIndex(&b, match.NewIndex(match.NewSalt()).Apply(many), nil); err != nil {
+	if err := match.WriteIndex(&b, match.NewIndex(match.NewSalt()).Apply(many), leaves); err != nil {
 		t.Fatal(err)
 	}
 	whole := b.Bytes()
@@ -137,11 +172,11 @@ func FuzzReadIndex(f *testing.F) {
 		one(4, accord.Observable{Kind: accord.KindCIDR, Value: "2001:db8::/32"}, accord.TLPClear),
 	})
 	var full, delta bytes.Buffer
-	if err := match.WriteIndex(&full, ix, nil); err != nil {
+	if err := match.WriteIndex(&full, ix, leaves); err != nil {
 		f.Fatal(err)
 	}
 	step := []accord.SoughtChange{{ID: numberedID(1)}, one(9, name("b.example"), accord.TLPGreen), {ID: "x-odd--1", Sought: one(9, name("c.example"), 0).Sought}}
-	if err := match.WriteDelta(&delta, ix, 4, 9, step, nil); err != nil {
+	if err := match.WriteDelta(&delta, ix, 4, 9, step, leaves); err != nil {
 		f.Fatal(err)
 	}
 	old, err := match.ReadIndex(bytes.NewReader(full.Bytes()), nil, match.Limits{})
@@ -235,7 +270,7 @@ func TestKeeperFollowsTheFeedThroughFailures(t *testing.T) {
 		f.list, f.last = append(f.list, c), c.Seq
 	}
 	k := match.NewKeeper(f, match.NewSalt(), time.Hour, slog.New(slog.DiscardHandler))
-	if err := k.Export(context.Background(), &bytes.Buffer{}, 0, "", nil); !errors.Is(err, accord.ErrConflict) {
+	if err := k.Export(context.Background(), &bytes.Buffer{}, 0, "", leaves); !errors.Is(err, accord.ErrConflict) {
 		t.Errorf("export before it is loaded: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -256,7 +291,7 @@ func TestKeeperFollowsTheFeedThroughFailures(t *testing.T) {
 	}
 	sensor := func(since int64, generation string) (int, *match.Index) {
 		var b bytes.Buffer
-		if err := k.Export(ctx, &b, since, generation, nil); err != nil {
+		if err := k.Export(ctx, &b, since, generation, leaves); err != nil {
 			t.Fatal(err)
 		}
 		n := b.Len()
@@ -329,7 +364,7 @@ func TestReportIsReadStrictly(t *testing.T) {
 		}
 	}
 	ix := match.NewIndex(match.NewSalt()).Apply([]accord.SoughtChange{one(1, name("bad.example"), accord.TLPGreen)})
-	ms, unknown := rep.Confirm(ix, "clinic", nil)
+	ms, unknown := rep.Confirm(ix, "clinic", leaves)
 	if len(ms) != 1 || unknown != 0 || ms[0].Sensor != "clinic" || ms[0].Name != "Campaign: bad.example" ||
 		ms[0].ID != match.MatchID(numberedID(1), name("bad.example"), "clinic", "192.0.2.1", at) {
 		t.Errorf("confirmed %+v, unknown %d", ms, unknown)
@@ -342,12 +377,12 @@ func TestReportIsReadStrictly(t *testing.T) {
 		lie := rep
 		lie.Matches = append([]match.ReportMatch(nil), rep.Matches...)
 		change(&lie.Matches[0])
-		if ms, unknown := lie.Confirm(ix, "clinic", nil); len(ms) != 0 || unknown != 1 {
+		if ms, unknown := lie.Confirm(ix, "clinic", leaves); len(ms) != 0 || unknown != 1 {
 			t.Errorf("%s: confirmed %+v", what, ms)
 		}
 	}
 	secret := match.NewIndex(match.NewSalt()).Apply([]accord.SoughtChange{one(1, name("bad.example"), accord.TLPRed)})
-	if ms, _ := rep.Confirm(secret, "clinic", nil); len(ms) != 0 {
+	if ms, _ := rep.Confirm(secret, "clinic", leaves); len(ms) != 0 {
 		t.Error("a sensor learns by guessing what it was not given")
 	}
 }

@@ -25,15 +25,15 @@ const (
 // zone, and why it becomes none. Values that cannot be enforced or are on the
 // never-block list are left out; reason names the first such when none remains.
 func (w *Worker) Decide(it accord.Item, at accord.Stamp) (values []accord.Protection, reason string) {
+	if ok, why := w.Permit(it, at); !ok {
+		return nil, why
+	}
 	if reason := w.unfit(it, at); reason != "" {
 		return nil, reason
 	}
 	expires := w.expiry(it, at)
 	if expires <= at {
 		return nil, "expired"
-	}
-	if ok, why := w.Permit(it, at); !ok {
-		return nil, why
 	}
 	for _, o := range it.Observables {
 		if why := w.unenforceable(o); why != "" {
@@ -53,16 +53,13 @@ func (w *Worker) Decide(it accord.Item, at accord.Stamp) (values []accord.Protec
 	return nil, reason
 }
 
-// unfit says why an item is no ground for a block, whatever its values; empty
-// when it may be.
+// unfit says why an item that may be enforced is no ground for a block, whatever
+// its values; empty when it is. Markings, terms, withdrawal and revocation are
+// Permit's to judge.
 func (w *Worker) unfit(it accord.Item, at accord.Stamp) string {
 	switch {
 	case it.Type != "indicator":
 		return "not an indicator"
-	case it.Withdrawn != 0:
-		return "withdrawn"
-	case it.Revoked:
-		return "revoked"
 	case it.ValidFrom > at:
 		return "not yet valid"
 	case !it.Atomic:
@@ -71,10 +68,6 @@ func (w *Worker) unfit(it accord.Item, at accord.Stamp) string {
 		return "no value that can be enforced"
 	case it.Held != "":
 		return "held: " + it.Held
-	case it.TLP > accord.TLPAmber:
-		return "TLP above amber"
-	case it.PAP > accord.PAPGreen:
-		return "PAP above green"
 	case it.Confidence >= 0 && it.Confidence < w.Config.MinConfidence:
 		return fmt.Sprintf("confidence below %d", w.Config.MinConfidence)
 	}

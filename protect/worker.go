@@ -92,8 +92,8 @@ func (c Config) WithDefaults() Config {
 type Worker struct {
 	Store Store
 	Never Holder
-	// Permit says whether the terms under which an item came allow its enforcement
-	// at institutions, and why not: agreement.MayProtect.
+	// Permit says whether an item may be enforced at institutions, and why not:
+	// agreement.MayBlock. It alone judges markings and terms.
 	Permit func(accord.Item, accord.Stamp) (bool, string)
 	Now    func() time.Time
 	Log    *slog.Logger

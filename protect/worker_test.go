@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"accord"
+	"accord/agreement"
 	"accord/protect"
 	"accord/protect/internal/memstore"
 )
@@ -49,11 +50,17 @@ func newWorld(t testing.TB) *world {
 	w := &world{store: memstore.New(), now: start}
 	w.Worker = &protect.Worker{
 		Store: w.store, Never: protect.NewNever().Build(),
-		Permit: func(accord.Item, accord.Stamp) (bool, string) { return true, "" },
+		Permit: permit,
 		Now:    func() time.Time { return w.now },
 		Log:    slog.New(slog.NewTextHandler(io.Discard, nil)),
 	}
 	return w
+}
+
+// permit is the node's rule.
+func permit(it accord.Item, at accord.Stamp) (bool, string) {
+	ok, why := agreement.MayBlock(&it, at)
+	return ok, why.String()
 }
 
 // drain runs steps until there is nothing to do.
@@ -167,6 +174,23 @@ func TestWhatMustNotBeBlockedIsNot(t *testing.T) {
 				t.Errorf("Decide = %v, %q; want a reason", values, reason)
 			}
 		})
+	}
+}
+
+// The worker has no rule of its own on markings and terms, so that there are not two.
+func TestPermitAloneJudgesMarkingsAndTerms(t *testing.T) {
+	w := newWorld(t)
+	w.drain(t)
+	it := indicator(1, domain("bad.example"))
+	it.TLP, it.PAP, it.Revoked, it.Withdrawn = accord.TLPRed, accord.PAPRed, true, stamp(start)
+	asked := 0
+	w.Permit = func(accord.Item, accord.Stamp) (bool, string) { asked++; return true, "" }
+	if values, why := w.Decide(it, stamp(start)); len(values) != 1 || asked != 1 {
+		t.Errorf("permitted %d times, and %d values: %s", asked, len(values), why)
+	}
+	w.Permit = permit
+	if values, why := w.Decide(it, stamp(start)); len(values) != 0 || why == "" {
+		t.Errorf("the node's rule lets %v go, %q", values, why)
 	}
 }
 

@@ -62,6 +62,9 @@ func (n *node) seek(domain string, tlp accord.TLP) {
 	}}})
 }
 
+// everything may leave the node: which rule it has is not the sensor's business.
+func everything(accord.Sought) bool { return true }
+
 func newNode(t *testing.T) *node {
 	t.Helper()
 	n := &node{batches: map[string]bool{}, counts: map[string]int64{}}
@@ -100,7 +103,7 @@ func (n *node) serve(w http.ResponseWriter, r *http.Request) {
 		n.mu.Unlock()
 		var since int64
 		_, _ = fmt.Sscan(r.URL.Query().Get("since"), &since)
-		if err := n.keeper.Export(r.Context(), w, since, r.URL.Query().Get("generation"), nil); err != nil {
+		if err := n.keeper.Export(r.Context(), w, since, r.URL.Query().Get("generation"), everything); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
 	case refuse:
@@ -121,7 +124,7 @@ func (n *node) take(w http.ResponseWriter, r *http.Request) {
 	n.posts++
 	if !n.batches[rep.Batch] {
 		n.batches[rep.Batch] = true
-		ms, _ := rep.Confirm(n.keeper.Index(), "clinic", nil)
+		ms, _ := rep.Confirm(n.keeper.Index(), "clinic", everything)
 		for _, m := range ms {
 			n.counts[m.Seen.From] += m.Count
 		}

@@ -88,14 +88,23 @@ func (n *node) assemble() (*running, error) {
 	return r, r.assembleConsole()
 }
 
+// mayLeave and mayBlock are the one decision on what goes to institutions, to be
+// looked for and to be blocked. No other room has a rule of its own.
+func mayLeave(s accord.Sought) bool {
+	ok, _ := agreement.MayProtect(s.Origin, s.TLP, accord.StampOf(now()))
+	return ok
+}
+
+func mayBlock(it accord.Item, at accord.Stamp) (bool, string) {
+	ok, why := agreement.MayBlock(&it, at)
+	return ok, why.String()
+}
+
 func (r *running) assembleProtect(never *protect.NeverBlock) error {
 	c := r.config.Protect
 	r.protect = &protect.Worker{
 		Store: r.db, Never: never, Now: now, Log: r.env.log,
-		Permit: func(it accord.Item, at accord.Stamp) (bool, string) {
-			ok, why := agreement.MayBlock(&it, at)
-			return ok, why.String()
-		},
+		Permit: mayBlock,
 		Config: protect.Config{HotFor: time.Duration(c.HotFor), HotMax: int64(c.HotMost), MinConfidence: c.MinConfidence},
 	}
 	if r.config.Listen.DNS == "" {
@@ -174,7 +183,7 @@ func (r *running) assemblePartner() error {
 
 func (r *running) api() *api.API {
 	return api.New(api.Config{
-		Store: r.db, Exchange: r.exchange, Keeper: r.keeper, Now: now, Log: r.env.log,
+		Store: r.db, Exchange: r.exchange, Keeper: r.keeper, Allow: mayLeave, Now: now, Log: r.env.log,
 		Version: versionText(), Self: r.self, Ready: r.ready, Metrics: r.metrics(),
 	})
 }
