@@ -11,8 +11,8 @@ import (
 	"math/bits"
 )
 
-// Salt keys an index's hashes, so that nobody outside can choose values that
-// collide, and blinds the values of an exported index.
+// Salt keys an index's hashes, so that nobody without the index can choose values
+// that collide, and blinds the values of an exported index, with which it travels.
 type Salt [32]byte
 
 // NewSalt returns a random salt.
@@ -67,8 +67,9 @@ func mum(x, y uint64) uint64 {
 // digestLen is how much of a blinded value's HMAC-SHA-256 is kept.
 const digestLen = 16
 
-// digest blinds a key. It hides a value from who reads an index, not from who
-// holds the salt and guesses it from a dictionary.
+// digest blinds a key. It hides a value from who glances at an index. Who holds the
+// index holds the salt, and finds a value by trying: all of IPv4, all names of a
+// dictionary.
 func (s Salt) digest(k kind, key []byte) [digestLen]byte {
 	m := hmac.New(cryptosha256.New, s[:])
 	m.Write([]byte{byte(k)})
