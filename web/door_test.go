@@ -125,32 +125,6 @@ func TestGuessingIsSlowedPerAccountAndPerAddress(t *testing.T) {
 	}
 }
 
-func TestTheLimiterForgetsRatherThanGrows(t *testing.T) {
-	now := noon
-	l := newLimiter(func() time.Time { return now }, 2, time.Minute)
-	for i := range maxKeys + 500 {
-		l.take(fmt.Sprint(i))
-	}
-	if len(l.keys) > maxKeys {
-		t.Errorf("%d keys", len(l.keys))
-	}
-}
-
-func TestAddressesAreCountedBySubscriber(t *testing.T) {
-	for remote, want := range map[string]string{
-		"203.0.113.7:4711":                 "203.0.113.7",
-		"[::ffff:203.0.113.7]:4711":        "203.0.113.7",
-		"[2001:db8:1:2:3:4:5:6]:4711":      "2001:db8:1:2::/64",
-		"[fe80::1%eth0]:4711":              "fe80::/64",
-		"nonsense":                         "nonsense",
-		"[2001:db8:1:2:ffff:ffff::1]:4711": "2001:db8:1:2::/64",
-	} {
-		if got := address(&http.Request{RemoteAddr: remote}); got != want {
-			t.Errorf("address(%s) = %s, want %s", remote, got, want)
-		}
-	}
-}
-
 func TestASignInLinkServesOnceAndOnlyByItsButton(t *testing.T) {
 	w := start(t)
 	path, err := NewTicket(t.Context(), w.store, "reader", 10*time.Minute, noon)

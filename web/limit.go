@@ -3,6 +3,7 @@
 package web
 
 import (
+	"container/list"
 	"net"
 	"net/http"
 	"net/netip"
@@ -10,8 +11,12 @@ import (
 	"time"
 )
 
-// maxKeys bounds what a limiter remembers.
-const maxKeys = 20_000
+// maxKeys bounds what a limiter remembers, maxLook how many it looks at to make
+// room.
+const (
+	maxKeys = 20_000
+	maxLook = 64
+)
 
 // limiter gives every key an allowance that refills one by one.
 type limiter struct {
@@ -20,32 +25,39 @@ type limiter struct {
 	every time.Duration // one more each
 
 	mu   sync.Mutex
-	keys map[string]allowance
+	keys map[string]*list.Element // of *allowance
+	used *list.List               // the least recently used first
 }
 
 type allowance struct {
+	key  string
 	left float64
 	at   time.Time
 }
 
 func newLimiter(now func() time.Time, burst int, every time.Duration) *limiter {
-	return &limiter{now: now, burst: float64(burst), every: every, keys: map[string]allowance{}}
+	return &limiter{now: now, burst: float64(burst), every: every, keys: map[string]*list.Element{}, used: list.New()}
 }
 
-// take uses one of key's allowance; false when none is left.
+// take uses one of key's allowance; false when none is left, or when there is no
+// room for another key.
 func (l *limiter) take(key string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.fill(key)
+	e, ok := l.keys[key]
+	if !ok {
+		if len(l.keys) >= maxKeys && !l.forget() {
+			return false
+		}
+		e = l.used.PushBack(&allowance{key, l.burst, l.now()})
+		l.keys[key] = e
+	}
+	l.used.MoveToBack(e)
+	a := l.fill(e)
 	if a.left < 1 {
-		l.keys[key] = a
 		return false
 	}
 	a.left--
-	if len(l.keys) >= maxKeys {
-		l.forget()
-	}
-	l.keys[key] = a
 	return true
 }
 
@@ -53,42 +65,45 @@ func (l *limiter) take(key string) bool {
 func (l *limiter) give(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	a := l.fill(key)
-	if a.left++; a.left >= l.burst {
-		delete(l.keys, key)
+	e, ok := l.keys[key]
+	if !ok {
 		return
 	}
-	l.keys[key] = a
+	if a := l.fill(e); a.left+1 >= l.burst {
+		l.drop(e)
+	} else {
+		a.left++
+	}
 }
 
-// fill returns key's allowance as of now. The caller holds mu.
-func (l *limiter) fill(key string) allowance {
-	now := l.now()
-	a, ok := l.keys[key]
-	if !ok {
-		return allowance{l.burst, now}
-	}
+// fill brings an allowance up to now. The caller holds mu.
+func (l *limiter) fill(e *list.Element) *allowance {
+	a, now := e.Value.(*allowance), l.now()
 	a.left = min(l.burst, a.left+float64(now.Sub(a.at))/float64(l.every))
 	a.at = now
 	return a
 }
 
-// forget drops the keys that are full again, and if none is, any one key. The
-// caller holds mu.
-func (l *limiter) forget() {
-	before := len(l.keys)
-	for k := range l.keys {
-		if l.fill(k).left >= l.burst {
-			delete(l.keys, k)
+// forget drops the least recently used key that is not being held back: one that
+// is must not begin anew because many others came. It reports whether one was
+// dropped. The caller holds mu.
+func (l *limiter) forget() bool {
+	e := l.used.Front()
+	for range maxLook {
+		if e == nil {
+			break
 		}
+		if l.fill(e).left >= 1 {
+			l.drop(e)
+			return true
+		}
+		e = e.Next()
 	}
-	if len(l.keys) < before {
-		return
-	}
-	for k := range l.keys {
-		delete(l.keys, k)
-		return
-	}
+	return false
+}
+
+func (l *limiter) drop(e *list.Element) {
+	delete(l.keys, l.used.Remove(e).(*allowance).key)
 }
 
 // address is whom attempts are counted against: the peer's IPv4 address, or the

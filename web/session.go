@@ -28,6 +28,10 @@ const (
 	touch = time.Minute
 )
 
+// MaxName is how many bytes an account's name has at most: one that is longer
+// cannot sign in with a password.
+const MaxName = 100
+
 // TicketStore keeps sign-in links until they are used.
 type TicketStore interface {
 	PutSession(ctx context.Context, s accord.Session) error
@@ -179,7 +183,7 @@ func (c *console) doSignIn(ctx context.Context, r *page.Request) (*page.Answer, 
 		if err := c.audit(ctx, r, clip(name), "session.refused", "password"); err != nil {
 			return nil, err
 		}
-		v := &signin.View{Account: name, Next: next, Problem: "wrong"}
+		v := &signin.View{Account: clip(name), Next: next, Problem: "wrong"}
 		return &page.Answer{Status: http.StatusUnauthorized, Source: signin.Source, View: v}, nil
 	} else if err != nil {
 		return nil, err
@@ -190,6 +194,12 @@ func (c *console) doSignIn(ctx context.Context, r *page.Request) (*page.Answer, 
 // checkSecret returns the account whose password was given, or ErrForbidden
 // after the same work whether or not the account exists, or errTooMany.
 func (c *console) checkSecret(ctx context.Context, r *page.Request, name, password string) (accord.Account, error) {
+	if len(name) > MaxName { // no account's, and too long to be remembered
+		if !c.guard.enter("", address(r.Request)) {
+			return accord.Account{}, errTooMany
+		}
+		return accord.Account{}, fmt.Errorf("%w: account or password", accord.ErrForbidden)
+	}
 	if !c.guard.enter(name, address(r.Request)) {
 		return accord.Account{}, errTooMany
 	}
