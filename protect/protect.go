@@ -14,7 +14,8 @@
 //
 // Instants are [accord.Stamp]; periods are [time.Duration]. Time comes from the
 // Now field alone. Malformed lists fail with [accord.ErrInvalid]; the worker
-// returns the store's errors, and a lost race for its cursor is [accord.ErrConflict].
+// logs the store's errors and tries again; a lost race for its cursor is
+// [accord.ErrConflict].
 // A built NeverBlock is safe for concurrent use; a Worker runs once at a time.
 package protect
 

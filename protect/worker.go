@@ -113,40 +113,47 @@ const (
 	laterMost = 100_000
 )
 
-// Run keeps the zones until ctx ends. It first ends the protections of values
-// that have come onto the never-block list, then follows the feed. A crash at
-// any point repeats work and nothing else: effects and cursor are one commit.
+// slowest is the longest pause after a failure.
+const slowest = 15 * time.Second
+
+// Run keeps the zones until ctx ends, then returns nil. It first ends the
+// protections of values that have come onto the never-block list, then follows the
+// feed. A store that fails is logged and asked again, ever more slowly; the zones
+// stay as they are meanwhile. A crash at any point repeats work and nothing else:
+// effects and cursor are one commit.
 func (w *Worker) Run(ctx context.Context) error {
 	w.Config = w.Config.WithDefaults()
 	w.later = map[string]accord.Stamp{}
-	err := w.run(ctx)
-	if ctx.Err() != nil {
-		return nil //nolint:nilerr // a worker whose ctx ended did not fail
-	}
-	return err
-}
-
-func (w *Worker) run(ctx context.Context) error {
-	if err := w.begin(ctx); err != nil {
-		return err
-	}
-	for {
-		busy, err := w.Step(ctx)
-		if errors.Is(err, accord.ErrConflict) {
+	begun, delay := false, w.Config.Poll
+	for ctx.Err() == nil {
+		busy, err := false, error(nil)
+		if begun {
+			busy, err = w.Step(ctx)
+		} else {
+			err = w.begin(ctx)
+			begun = err == nil
+			busy = begun
+		}
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // a worker whose ctx ended did not fail
+		case errors.Is(err, accord.ErrConflict) && delay < time.Second:
 			// Another node on the same store took this batch: look again.
-			w.Log.Warn("protect lost a race for its cursor", "error", err)
-			busy, err = false, nil
+			delay = min(delay*2, slowest)
+		case err != nil:
+			delay = min(delay*2, slowest)
+			w.Log.Warn("protect will try again", "error", err, "in", delay.String())
+		default:
+			delay = w.Config.Poll
+			if busy {
+				continue
+			}
 		}
-		if err != nil {
-			return err
-		}
-		if busy {
-			continue
-		}
-		if err := sleep(ctx, w.Config.Poll); err != nil {
-			return err
+		if sleep(ctx, delay) != nil {
+			return nil
 		}
 	}
+	return nil
 }
 
 // begin sweeps, and marks a store that has no history as reviewed.

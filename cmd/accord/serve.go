@@ -225,7 +225,8 @@ func (r *running) taxiiCaller(a *api.API) func(*http.Request) (taxii.Caller, err
 func (r *running) assembleConsole() error {
 	secure := r.config.Listen.ConsoleCert != ""
 	pages, err := web.New(web.Config{
-		Store: r.db, Node: console{r}, Now: now, Log: r.env.log, Secure: secure, Self: r.self, Version: versionText(),
+		Store: r.db, Node: console{r}, Now: now, Log: r.env.log, Secure: secure, URL: r.config.Listen.ConsoleURL,
+		Self: r.self, Version: versionText(),
 	})
 	if err != nil {
 		return err
@@ -312,10 +313,18 @@ func listen(ctx context.Context, s *http.Server) error {
 // included. A partner pinned with other keys is taken up at the next start.
 func (r *running) partners(ctx context.Context, start func(string, func(context.Context) error)) error {
 	started := map[string]bool{}
+	const usual, most = time.Second, 15 * time.Second
+	pause := usual
 	for {
 		parties, err := r.db.Parties(ctx)
-		if err != nil {
-			return err
+		switch {
+		case ctx.Err() != nil:
+			return nil //nolint:nilerr // it was asked to end
+		case err != nil: // those already started go on
+			pause = min(2*pause, most)
+			r.env.log.Warn("partners could not be read: will try again", "error", err, "in", pause.String())
+		default:
+			pause = usual
 		}
 		for _, p := range parties {
 			if started[p.Name] {
@@ -333,7 +342,7 @@ func (r *running) partners(ctx context.Context, start func(string, func(context.
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(time.Second):
+		case <-time.After(pause):
 		}
 	}
 }
