@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -106,9 +107,11 @@ func (l *limiter) drop(e *list.Element) {
 	delete(l.keys, l.used.Remove(e).(*allowance).key)
 }
 
-// address is whom attempts are counted against: the peer's IPv4 address, or the
-// /64 of its IPv6 address, since one subscriber has all of that.
-func address(r *http.Request) string {
+// address is whom attempts are counted against: the client's IPv4 address, or the
+// /64 of its IPv6 address, since one subscriber has all of that. Behind a proxy on
+// this machine the client is the last that X-Forwarded-For names: the proxy itself
+// wrote that, what stands before it anyone may have.
+func (c *console) address(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		host = r.RemoteAddr
@@ -116,6 +119,9 @@ func address(r *http.Request) string {
 	ip, err := netip.ParseAddr(host)
 	if err != nil {
 		return host
+	}
+	if c.URL != "" && ip.Unmap().IsLoopback() {
+		ip = forwarded(r, ip)
 	}
 	if ip = ip.Unmap(); ip.Is4() {
 		return ip.String()
@@ -125,4 +131,21 @@ func address(r *http.Request) string {
 		return host
 	}
 	return p.String()
+}
+
+// forwarded is for whom the proxy at peer asks; peer, when it does not say.
+func forwarded(r *http.Request, peer netip.Addr) netip.Addr {
+	all := r.Header.Values("X-Forwarded-For")
+	if len(all) == 0 {
+		return peer
+	}
+	last := all[len(all)-1]
+	last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+	if ip, err := netip.ParseAddr(last); err == nil {
+		return ip
+	}
+	if at, err := netip.ParseAddrPort(last); err == nil {
+		return at.Addr()
+	}
+	return peer
 }

@@ -108,8 +108,63 @@ func TestAddressesAreCountedBySubscriber(t *testing.T) {
 		"nonsense":                         "nonsense",
 		"[2001:db8:1:2:ffff:ffff::1]:4711": "2001:db8:1:2::/64",
 	} {
-		if got := address(&http.Request{RemoteAddr: remote}); got != want {
+		if got := new(console).address(&http.Request{RemoteAddr: remote}); got != want {
 			t.Errorf("address(%s) = %s, want %s", remote, got, want)
 		}
+	}
+}
+
+// A proxy is believed only where there is one, about the last client alone.
+func TestTheClientBehindAProxyIsTheLastThatItNames(t *testing.T) {
+	for _, tt := range []struct {
+		url, remote string
+		forwarded   []string
+		want        string
+	}{
+		{"https://console.cert.xa.example", "127.0.0.1:4711", []string{"203.0.113.7"}, "203.0.113.7"},
+		{"https://console.cert.xa.example", "[::1]:4711", []string{"192.0.2.1, 203.0.113.7"}, "203.0.113.7"},
+		{"https://console.cert.xa.example", "127.0.0.1:4711", []string{"192.0.2.1", "198.51.100.9 ,203.0.113.7"}, "203.0.113.7"},
+		{"https://console.cert.xa.example", "127.0.0.1:4711", []string{"2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2::/64"},
+		{"https://console.cert.xa.example", "127.0.0.1:4711", []string{"203.0.113.7:9999"}, "203.0.113.7"},
+		{"https://console.cert.xa.example", "127.0.0.1:4711", []string{"203.0.113.7, unknown"}, "127.0.0.1"},
+		{"https://console.cert.xa.example", "127.0.0.1:4711", nil, "127.0.0.1"},
+		{"https://console.cert.xa.example", "198.51.100.1:4711", []string{"203.0.113.7"}, "198.51.100.1"},
+		{"", "127.0.0.1:4711", []string{"203.0.113.7"}, "127.0.0.1"},
+	} {
+		c := &console{Config: Config{URL: tt.url}}
+		r := &http.Request{RemoteAddr: tt.remote, Header: http.Header{"X-Forwarded-For": tt.forwarded}}
+		if got := c.address(r); got != tt.want {
+			t.Errorf("%s from %s for %q: %s, want %s", tt.url, tt.remote, tt.forwarded, got, tt.want)
+		}
+	}
+}
+
+func TestBehindAProxyCookiesAreSecureAndItsOriginIsTrusted(t *testing.T) {
+	store, n := newWorld()
+	h, err := New(Config{Store: store, Node: n, Now: func() time.Time { return noon }, Self: self, URL: "https://console.cert.xa.example/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for origin, want := range map[string]int{"https://console.cert.xa.example": http.StatusSeeOther, "https://evil.example": http.StatusForbidden} {
+		path, err := NewTicket(t.Context(), store, "reader", time.Hour, noon)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := url.Values{"t": {strings.TrimPrefix(path, "/sign-in/link?t=")}}
+		r := httptest.NewRequest("POST", "/sign-in/link", strings.NewReader(form.Encode()))
+		r.Host = "127.0.0.1:8441"
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.Header.Set("Origin", origin)
+		rec := httptest.NewRecorder()
+		h.ServeHTTP(rec, r)
+		if rec.Code != want || rec.Header().Get("Strict-Transport-Security") == "" {
+			t.Errorf("from %s: %d with %v", origin, rec.Code, rec.Header())
+		}
+		if c := cookieOf(rec.Result(), "__Host-accord"); want == http.StatusSeeOther && (c == nil || !c.Secure) {
+			t.Errorf("cookie %v", c)
+		}
+	}
+	if _, err := New(Config{Store: store, Node: n, Now: func() time.Time { return noon }, URL: "console"}); err == nil {
+		t.Error("a URL that is none is taken")
 	}
 }

@@ -158,7 +158,7 @@ func (c *console) open(ctx context.Context, r *page.Request, a accord.Account, h
 }
 
 func (c *console) audit(ctx context.Context, r *page.Request, who, what, detail string) error {
-	e := accord.AuditEntry{At: r.Now, Who: who, What: what, Object: who, Detail: detail + " from " + address(r.Request)}
+	e := accord.AuditEntry{At: r.Now, Who: who, What: what, Object: who, Detail: detail + " from " + c.address(r.Request)}
 	if err := c.Store.Audit(ctx, e); err != nil {
 		return fmt.Errorf("audit %s: %w", what, err)
 	}
@@ -195,12 +195,12 @@ func (c *console) doSignIn(ctx context.Context, r *page.Request) (*page.Answer, 
 // after the same work whether or not the account exists, or errTooMany.
 func (c *console) checkSecret(ctx context.Context, r *page.Request, name, password string) (accord.Account, error) {
 	if len(name) > MaxName { // no account's, and too long to be remembered
-		if !c.guard.enter("", address(r.Request)) {
+		if !c.guard.enter("", c.address(r.Request)) {
 			return accord.Account{}, errTooMany
 		}
 		return accord.Account{}, fmt.Errorf("%w: account or password", accord.ErrForbidden)
 	}
-	if !c.guard.enter(name, address(r.Request)) {
+	if !c.guard.enter(name, c.address(r.Request)) {
 		return accord.Account{}, errTooMany
 	}
 	a, err := c.Store.Account(ctx, name)
@@ -215,7 +215,7 @@ func (c *console) checkSecret(ctx context.Context, r *page.Request, name, passwo
 	if !known || !right {
 		return accord.Account{}, fmt.Errorf("%w: account or password", accord.ErrForbidden)
 	}
-	c.guard.welcome(name, address(r.Request))
+	c.guard.welcome(name, c.address(r.Request))
 	return a, nil
 }
 
@@ -228,7 +228,7 @@ func (c *console) link(_ context.Context, r *page.Request) (*page.Answer, error)
 }
 
 func (c *console) doLink(ctx context.Context, r *page.Request) (*page.Answer, error) {
-	if !c.guard.enter("", address(r.Request)) {
+	if !c.guard.enter("", c.address(r.Request)) {
 		return nil, errTooMany
 	}
 	var a accord.Account
@@ -243,7 +243,7 @@ func (c *console) doLink(ctx context.Context, r *page.Request) (*page.Answer, er
 		v := &signin.View{Problem: "badlink", Next: "/"}
 		return &page.Answer{Status: http.StatusUnauthorized, Source: signin.Source, View: v}, nil //nolint:nilerr // the page says it
 	}
-	c.guard.welcome("", address(r.Request))
+	c.guard.welcome("", c.address(r.Request))
 	return c.open(ctx, r, a, "link", "/")
 }
 

@@ -24,6 +24,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"accord"
@@ -84,6 +85,7 @@ type Config struct {
 	Rand    io.Reader    // secrets come from here; nil = crypto/rand
 	Log     *slog.Logger // nil = nowhere
 	Secure  bool         // people reach it over TLS: Secure cookies and HSTS
+	URL     string       // https://…, where a TLS proxy on this machine serves it; implies Secure
 	Self    accord.Party
 	Version string
 }
@@ -108,6 +110,7 @@ func New(cfg Config) (http.Handler, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	cfg.Secure = cfg.Secure || cfg.URL != ""
 	languages, err := locale.Load()
 	if err != nil {
 		return nil, fmt.Errorf("open console: %w", err)
@@ -132,6 +135,11 @@ func New(cfg Config) (http.Handler, error) {
 	mux.Handle("/", c.serve(route{handle: nothing}))
 
 	origin := http.NewCrossOriginProtection()
+	if cfg.URL != "" { // the proxy may name this console otherwise in Host
+		if err := origin.AddTrustedOrigin(strings.TrimRight(cfg.URL, "/")); err != nil {
+			return nil, fmt.Errorf("open console: %w: URL %q: %w", accord.ErrInvalid, cfg.URL, err)
+		}
+	}
 	origin.SetDenyHandler(c.serve(route{handle: crossOrigin}))
 	return c.headers(http.MaxBytesHandler(origin.Handler(mux), 64<<10)), nil
 }

@@ -31,6 +31,9 @@ type accountAddCmd struct {
 }
 
 func (c *accountAddCmd) Run(e *env) error {
+	if err := goodName("account", c.Name, web.MaxName); err != nil {
+		return err
+	}
 	n, err := openNode(e)
 	if err != nil {
 		return err
@@ -114,11 +117,7 @@ func (n *node) signInLink(e *env, account string, ttl time.Duration) (string, er
 	if err != nil {
 		return "", err
 	}
-	scheme := "http://"
-	if n.config.Listen.ConsoleCert != "" {
-		scheme = "https://"
-	}
-	return scheme + n.config.Listen.Console + path, nil
+	return n.config.consoleURL() + path, nil
 }
 
 type accountListCmd struct{}

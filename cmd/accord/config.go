@@ -55,6 +55,11 @@ type ListenConfig struct {
 	// ConsoleCert and ConsoleKey are PEM files that make the console HTTPS.
 	ConsoleCert string `toml:"console_cert"`
 	ConsoleKey  string `toml:"console_key"`
+	// ConsoleURL is how people reach the console: https://… where a TLS proxy on
+	// this machine stands before it, empty without one. Sign-in links begin with
+	// it, cookies are for HTTPS alone, and the proxy must send X-Forwarded-For:
+	// its last entry is whom sign-in attempts are counted against.
+	ConsoleURL string `toml:"console_url"`
 	// DNS is the UDP and TCP address that serves the response policy zones;
 	// empty serves none.
 	DNS string `toml:"dns"`
@@ -178,6 +183,12 @@ func (c Config) check() error {
 			bad("listen.url %q: want https://host:port", c.Listen.URL)
 		}
 	}
+	if c.Listen.ConsoleURL != "" {
+		u, err := url.Parse(c.Listen.ConsoleURL)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+			bad("listen.console_url %q: want https://host or https://host:port", c.Listen.ConsoleURL)
+		}
+	}
 	if !strings.HasPrefix(c.Store.URL, "sqlite:") && !strings.HasPrefix(c.Store.URL, "postgres://") && !strings.HasPrefix(c.Store.URL, "postgresql://") {
 		bad("store.url %q: want \"sqlite:FILE\" or \"postgres://…\"", c.Store.URL)
 	}
@@ -231,4 +242,15 @@ func (c Config) nodeURL() string {
 		return strings.TrimRight(c.Listen.URL, "/")
 	}
 	return "https://" + c.Listen.Node
+}
+
+// consoleURL is how people reach the console.
+func (c Config) consoleURL() string {
+	switch {
+	case c.Listen.ConsoleURL != "":
+		return strings.TrimRight(c.Listen.ConsoleURL, "/")
+	case c.Listen.ConsoleCert != "":
+		return "https://" + c.Listen.Console
+	}
+	return "http://" + c.Listen.Console
 }

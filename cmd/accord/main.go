@@ -17,8 +17,11 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -162,6 +165,15 @@ func missing(err error, format string, args ...any) error {
 		return err
 	}
 	return fmt.Errorf("%w: %s", accord.ErrNotFound, fmt.Sprintf(format, args...))
+}
+
+// goodName refuses a name that a list, a log line or a page could not show.
+func goodName(what, name string, most int) error {
+	odd := func(r rune) bool { return r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
+	if strings.TrimSpace(name) == "" || len(name) > most || strings.ContainsFunc(name, odd) {
+		return fmt.Errorf("%w: %s name %s: want 1 to %d bytes of text without control characters", accord.ErrInvalid, what, strconv.QuoteToASCII(shorten(name, 40)), most)
+	}
+	return nil
 }
 
 // errStatus is an error that names its own exit status.

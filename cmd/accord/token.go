@@ -28,6 +28,9 @@ type tokenAddCmd struct {
 }
 
 func (c *tokenAddCmd) Run(e *env) error {
+	if err := goodName("token", c.Name, 100); err != nil {
+		return err
+	}
 	if (c.Role == "party") != (c.Party != "") {
 		return fmt.Errorf("%w: --role party and --party go together", accord.ErrInvalid)
 	}
