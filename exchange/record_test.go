@@ -18,7 +18,7 @@ func TestEveryDisclosureIsReceiptedAndBothLedgersVerifyToTheEnd(t *testing.T) {
 	t.Parallel()
 	w, _ := watched(t, nil)
 	var all []accord.Item
-	for i := range 2500 { // more than one announcement, more than one push
+	for i := range 1300 { // more than one announcement, more than one push
 		all = append(all, testworld.Object(t, "indicator", fmt.Sprint("c2-", i), nil))
 	}
 	w.IL.Ingest(all...)
@@ -50,7 +50,7 @@ func TestEveryDisclosureIsReceiptedAndBothLedgersVerifyToTheEnd(t *testing.T) {
 		}
 	}
 	c, err := w.MA.DB.Counts(ctx)
-	if err != nil || c.Received[w.IL.Self.Name] != 2500 {
+	if err != nil || c.Received[w.IL.Self.Name] != 1300 {
 		t.Errorf("MA counts %d received, %v", c.Received[w.IL.Self.Name], err)
 	}
 }

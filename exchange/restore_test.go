@@ -44,10 +44,14 @@ func TestAPartnerThatWasAwayGetsEverythingOnceWhenItIsBack(t *testing.T) {
 	w, _ := watched(t, nil)
 	w.Settle()
 	w.MA.Stop()
-	const n = 1500
-	for i := range n {
-		w.IL.Ingest(testworld.Object(t, "indicator", fmt.Sprint("i", i), nil))
-		if i == n/2 {
+	const n = 1200
+	for part := range 12 {
+		var some []accord.Item
+		for i := range n / 12 {
+			some = append(some, testworld.Object(t, "indicator", fmt.Sprintf("i%d-%d", part, i), nil))
+		}
+		w.IL.Ingest(some...)
+		if part == 5 {
 			w.IL.Stop() // and IL goes too, for a while
 			w.IL.Start()
 		}

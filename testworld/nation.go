@@ -210,7 +210,7 @@ func (n *Nation) handler() http.Handler {
 	server, err := taxii.New(taxii.Config{
 		Title: n.Self.Title, Roots: []taxii.Root{{Name: exchange.APIRoot, Title: n.Self.Title}},
 		Backend: &exchange.Collections{Node: n.Node}, Key: []byte("0123456789abcdef"), Log: n.Log,
-		Authenticate: n.caller(a),
+		Authenticate: caller(n.DB, a),
 	})
 	if err != nil {
 		n.t.Fatal(err)
@@ -227,9 +227,9 @@ func (n *Nation) handler() http.Handler {
 }
 
 // caller tells who makes a TAXII request, by pinned key or by token.
-func (n *Nation) caller(a *api.API) func(*http.Request) (taxii.Caller, error) {
+func caller(db *store.DB, a *api.API) func(*http.Request) (taxii.Caller, error) {
 	return func(r *http.Request) (taxii.Caller, error) {
-		parties, err := n.DB.Parties(r.Context())
+		parties, err := db.Parties(r.Context())
 		if err != nil {
 			return taxii.Caller{}, err
 		}
@@ -397,19 +397,21 @@ func (n *Nation) Settled(party string) bool {
 func (n *Nation) Settle(other *Nation) {
 	n.t.Helper()
 	ctx, party := context.Background(), other.Self.Name
-	why := ""
-	for end := time.Now().Add(settleMost); ; time.Sleep(3 * time.Millisecond) {
-		if why = n.unsettled(ctx, party); why == "" {
+	end := time.Now().Add(settleMost)
+	for pause := 2 * time.Millisecond; ; pause = min(pause*3/2, 200*time.Millisecond) {
+		why := n.unsettled(ctx, party)
+		if why == "" {
 			return
 		}
 		if time.Now().After(end) {
 			n.t.Fatalf("%s to %s is not settled within %s: %s; %+v", n.Self.Name, party, settleMost, why, n.Node.Health(party))
 		}
+		time.Sleep(pause)
 	}
 }
 
 // settleMost is how long a busy machine may take for what takes milliseconds.
-const settleMost = 45 * time.Second
+const settleMost = 90 * time.Second
 
 // unsettled says what is still to come, empty when nothing is.
 func (n *Nation) unsettled(ctx context.Context, party string) string {
@@ -420,6 +422,10 @@ func (n *Nation) unsettled(ctx context.Context, party string) string {
 	at, err := n.DB.Cursor(ctx, "decide:"+party)
 	if err != nil || at != end {
 		return fmt.Sprintf("decided %d of %d changes, %v", at, end, err)
+	}
+	h, err := n.DB.Head(ctx, ledger.Origin(n.Self.Name, party))
+	if err != nil || h.Cosigned != h.Size {
+		return fmt.Sprintf("the log is cosigned to %d of %d, %v", h.Cosigned, h.Size, err)
 	}
 	rows, err := n.DB.Disclosures(ctx, party, -1, 1<<20)
 	if err != nil {
@@ -446,10 +452,6 @@ func (n *Nation) unsettled(ctx context.Context, party string) string {
 		case d.Receipted == 0 && stands && (!taken || d.Index > gone):
 			return fmt.Sprintf("disclosure %d (%s) is not receipted", d.Index, d.Sent.ID)
 		}
-	}
-	h, err := n.DB.Head(ctx, ledger.Origin(n.Self.Name, party))
-	if err != nil || h.Cosigned != h.Size {
-		return fmt.Sprintf("the log is cosigned to %d of %d, %v", h.Cosigned, h.Size, err)
 	}
 	return ""
 }
