@@ -210,6 +210,7 @@ type originView struct {
 	Agreement string        `json:"agreement"`
 	Version   int           `json:"version"`
 	Article   string        `json:"article"`
+	TLP       accord.TLP    `json:"tlp"` // what its giver holds it to be
 	Onward    accord.Onward `json:"onward"`
 	Actions   accord.Action `json:"actions"`
 	Retain    accord.Stamp  `json:"retain,omitzero"`
@@ -225,7 +226,7 @@ func viewOf(it accord.Item) itemView {
 	}
 	if !it.Origin.Own() {
 		o := it.Origin
-		v.Origin = &originView{o.Party, o.Agreement, o.Version, o.Article, o.Onward, o.Actions, o.Retain}
+		v.Origin = &originView{o.Party, o.Agreement, o.Version, o.Article, o.TLP, o.Onward, o.Actions, o.Retain}
 	}
 	return v
 }

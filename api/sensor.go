@@ -38,6 +38,9 @@ func (a *API) sensorIndex(w http.ResponseWriter, r *http.Request, _ caller) erro
 	generation := r.URL.Query().Get("generation")
 	if ix := a.Keeper.Index(); wait > 0 && generation == ix.Generation() && since <= ix.Seq() {
 		a.hold(r.Context(), since, time.Duration(wait)*time.Second)
+		if r.Context().Err() != nil { // the sensor has gone, or the node is stopping
+			panic(http.ErrAbortHandler)
+		}
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Cache-Control", "no-store")
