@@ -13,10 +13,12 @@ import (
 	"accord"
 )
 
+// MaxReason is the most bytes that the reason of a retraction has.
+const MaxReason = 500
+
 const (
-	maxSpans  = 4096
-	maxReason = 500
-	none      = "none"
+	maxSpans = 4096
+	none     = "none"
 )
 
 // A record is a line that names its kind, then "key: value" lines in a fixed

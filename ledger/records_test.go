@@ -205,6 +205,30 @@ func TestASignedRecordIsRefusedWhenForgedOrSignedByAnother(t *testing.T) {
 	}
 }
 
+func TestAReasonIsOneLineThatReceiversCanRead(t *testing.T) {
+	by := newAuthor(t, no)
+	for text, want := range map[string]string{
+		" it is\r\n\ta bakery ":             "it is a bakery",
+		"هذا مخبز":                          "هذا مخبز",
+		strings.Repeat("é", 250):            strings.Repeat("é", 250),
+		strings.Repeat(" \n", 900) + "ends": "ends",
+	} {
+		line, err := ledger.ReasonLine(text)
+		if err != nil || line != want {
+			t.Errorf("%q: %q, %v", text, line, err)
+		}
+		c := ledger.Retraction{Origin: ledger.Origin(no, ee), Item: itemKey(1), Spans: []accord.IndexSpan{{From: 1, To: 2}}, Reason: line, At: now}
+		if _, err := ledger.NewRetraction(c, by.key.Signer()); err != nil {
+			t.Errorf("%q cannot be given on: %v", line, err)
+		}
+	}
+	for _, bad := range []string{"", " \n", strings.Repeat("é", 251), strings.Repeat("x", 501), "none", "a\x1b[31mb", "a\x00", "\u202etxt.exe", "\xff"} {
+		if line, err := ledger.ReasonLine(bad); !errors.Is(err, accord.ErrInvalid) {
+			t.Errorf("%q is taken as %q", bad, line)
+		}
+	}
+}
+
 func TestSpansAreRisingAndJoined(t *testing.T) {
 	got := ledger.Spans([]int64{5, 1, 2, 9, 2, 3})
 	want := []accord.IndexSpan{{From: 1, To: 4}, {From: 5, To: 6}, {From: 9, To: 10}}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -79,6 +80,22 @@ type Retraction struct {
 	At     accord.Stamp
 }
 
+// ReasonLine returns what a person wrote as the one line that a retraction carries
+// to its receivers. Nothing is cut: what is empty, has more than [MaxReason] bytes
+// or cannot be shown is ErrInvalid, and the line is returned too.
+func ReasonLine(text string) (line string, err error) {
+	line = strings.Join(strings.Fields(text), " ")
+	switch {
+	case line == "":
+		err = fmt.Errorf("%w: reason: say why: the receivers read it", accord.ErrInvalid)
+	case len(line) > MaxReason:
+		err = fmt.Errorf("%w: reason of %d bytes: want at most %d: the receivers read all of it or nothing", accord.ErrInvalid, len(line), MaxReason)
+	case !plain(line) || line == none:
+		err = fmt.Errorf("%w: reason %q: want text without control characters that says why", accord.ErrInvalid, line)
+	}
+	return line, err
+}
+
 // NewRetraction writes a retraction, signed by the giver.
 func NewRetraction(c Retraction, signer note.Signer) ([]byte, error) {
 	spans, err := spansText(c.Spans)
@@ -113,8 +130,8 @@ func parseRetraction(text, by string) (Retraction, error) {
 		if from, _, _ := ParseOrigin(c.Origin); from != by {
 			r.fail("%s retracts nothing from the log %s", by, c.Origin)
 		}
-		if len(c.Spans) == 0 || c.At == 0 || len(c.Reason) > maxReason {
-			r.fail("a retraction names leaves and its time, and gives at most %d bytes of reason", maxReason)
+		if len(c.Spans) == 0 || c.At == 0 || len(c.Reason) > MaxReason {
+			r.fail("a retraction names leaves and its time, and gives at most %d bytes of reason", MaxReason)
 		}
 	}
 	return c, r.end()

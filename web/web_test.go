@@ -121,12 +121,12 @@ func TestRetractionAsksForAReasonAndIsTheGiversAlone(t *testing.T) {
 	if strings.Contains(page, "cert.xf.example") {
 		t.Error("who has been told already is named again")
 	}
-	for _, form := range []url.Values{{}, {"reason": {"  "}, "sure": {"yes"}}, {"reason": {"false positive"}}, {"reason": {strings.Repeat("é", 501)}, "sure": {"yes"}}} {
+	for _, form := range []url.Values{{}, {"reason": {"  "}, "sure": {"yes"}}, {"reason": {"false positive"}}, {"reason": {strings.Repeat("é", 251)}, "sure": {"yes"}}, {"reason": {"\u202etxt.exe"}, "sure": {"yes"}}} {
 		if res, _ := w.ask(t, "POST", path, s, form); res.StatusCode != http.StatusUnprocessableEntity {
 			t.Errorf("%v: %s", form, res.Status)
 		}
 	}
-	res, _ := w.ask(t, "POST", path, s, url.Values{"reason": {" false positive "}, "sure": {"yes"}})
+	res, _ := w.ask(t, "POST", path, s, url.Values{"reason": {" false\r\n positive "}, "sure": {"yes"}})
 	if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "/items/"+botnet {
 		t.Errorf("retract: %s", res.Status)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"accord"
 	"accord/agreement"
+	"accord/ledger"
 	view "accord/web/node"
 )
 
@@ -67,6 +68,10 @@ func (c console) Explain(ctx context.Context, item accord.Item) ([]view.Explanat
 
 // Retract implements node.Node.
 func (c console) Retract(ctx context.Context, id, reason, who string) error {
+	reason, err := ledger.ReasonLine(reason)
+	if err != nil {
+		return err
+	}
 	at := accord.StampOf(now())
 	if _, err := c.db.Withdraw(ctx, id, reason, at); err != nil {
 		return err

@@ -6,20 +6,25 @@ import (
 	"fmt"
 
 	"accord"
+	"accord/ledger"
 )
 
 type retractCmd struct {
 	ID     string `arg:"" help:"STIX identifier of the item, one of this node's own."`
-	Reason string `required:"" help:"Why; the receivers read it." placeholder:"TEXT"`
+	Reason string `required:"" help:"Why, in at most 500 bytes; the receivers read it." placeholder:"TEXT"`
 }
 
 func (c *retractCmd) Run(e *env) error {
+	reason, err := ledger.ReasonLine(c.Reason)
+	if err != nil {
+		return err
+	}
 	n, err := openNode(e)
 	if err != nil {
 		return err
 	}
 	defer n.close()
-	return n.retract(e, c.ID, c.Reason)
+	return n.retract(e, c.ID, reason)
 }
 
 func (n *node) retract(e *env, id, reason string) error {

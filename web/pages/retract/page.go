@@ -3,7 +3,7 @@
 // Package retract is the page that takes an item back: it says who will be told,
 // asks for a reason, and retracts when the form is posted. Only the node's own
 // item can be retracted, once (accord.ErrConflict otherwise); a missing or
-// overlong reason brings the form back.
+// overlong reason brings the form back: the receivers read it, so none is cut.
 package retract
 
 import (
@@ -13,10 +13,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
-	"unicode/utf8"
 
 	"accord"
+	"accord/ledger"
 	"accord/web/page"
 )
 
@@ -25,9 +24,6 @@ var files embed.FS
 
 // Source is the page's template.
 var Source = &page.Source{Name: "retract", Files: files}
-
-// maxReason is the most characters a reason may have.
-const maxReason = 500
 
 // Store is what the page reads.
 type Store interface {
@@ -67,12 +63,15 @@ func Do(store Store, node Retracter) page.Handler {
 		if err != nil {
 			return nil, err
 		}
-		v.Reason = strings.TrimSpace(r.PostFormValue("reason"))
+		line, err := ledger.ReasonLine(r.PostFormValue("reason"))
+		v.Reason = line
 		switch {
-		case v.Reason == "" || !utf8.ValidString(v.Reason):
+		case line == "":
 			v.Problem = "needreason"
-		case utf8.RuneCountInString(v.Reason) > maxReason:
+		case len(line) > ledger.MaxReason:
 			v.Problem = "longreason"
+		case err != nil:
+			v.Problem = "badreason"
 		case r.PostFormValue("sure") != "yes":
 			v.Problem = "needsure"
 		}
@@ -101,7 +100,7 @@ func view(ctx context.Context, store Store, id string) (*View, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &View{Item: i, Max: maxReason}
+	v := &View{Item: i, Max: ledger.MaxReason}
 	for _, d := range given {
 		if d.Retracted == 0 && !slices.Contains(v.Parties, d.Party) {
 			v.Parties = append(v.Parties, d.Party)
