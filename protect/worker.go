@@ -24,6 +24,7 @@ type Store interface {
 	ZoneValues(ctx context.Context, zone string, after accord.Observable, limit int) ([]accord.Observable, error)
 	TrimJournal(ctx context.Context, zone string, keep int) error
 	HotBefore(ctx context.Context, before accord.Stamp, limit int) ([]accord.Observable, error)
+	RaiseSerial(ctx context.Context, zone string, atLeast uint32) error
 }
 
 // Holder says what must never be blocked: a [NeverBlock].
@@ -156,10 +157,14 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// begin sweeps, and marks a store that has no history as reviewed.
+// begin sweeps, raises the serials, and marks a store that has no history as
+// reviewed.
 func (w *Worker) begin(ctx context.Context) error {
 	w.reviewed = w.Now()
 	if err := w.Sweep(ctx); err != nil {
+		return err
+	}
+	if err := w.raise(ctx); err != nil {
 		return err
 	}
 	from, err := w.Store.Cursor(ctx, stage)
@@ -171,6 +176,23 @@ func (w *Worker) begin(ctx context.Context) error {
 		return wrap(err)
 	}
 	return wrap(w.Store.Advance(ctx, stageReview, 0, reviewDone))
+}
+
+// raise gives every zone a serial that no resolver can hold: the seconds since
+// 1970, as a zone changes less than once a second over time. After an older store
+// was put back, resolvers would else take what they hold for newer, and keep blocks
+// that were taken back. Who holds any other serial takes the whole zone, once.
+func (w *Worker) raise(ctx context.Context) error {
+	at := uint32(w.reviewed.Unix()) // serial numbers wrap (RFC 1982)
+	for _, zone := range []string{ZoneHot, ZoneBase} {
+		if err := w.Store.RaiseSerial(ctx, zone, at); err != nil {
+			return wrap(err)
+		}
+	}
+	if w.Changed != nil {
+		w.Changed()
+	}
+	return nil
 }
 
 // Step does one batch of what is due: the feed first, then what became valid,

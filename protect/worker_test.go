@@ -4,13 +4,10 @@ package protect_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -393,112 +390,6 @@ func TestAListThatGrewEndsProtections(t *testing.T) {
 	if w.zoneOf(domain("bad.example")) == "" {
 		t.Error("another value of the item was lost")
 	}
-}
-
-func TestRunFollowsUntilItsContextEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		w.Now = time.Now
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- w.Run(ctx) }()
-		it := indicator(1, domain("bad.example"))
-		it.Added = stamp(time.Now())
-		w.store.Put(it)
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if w.zoneOf(domain("bad.example")) != protect.ZoneHot {
-			t.Error("not protected after a second")
-		}
-		time.Sleep(7 * time.Hour)
-		synctest.Wait()
-		if w.zoneOf(domain("bad.example")) != protect.ZoneBase {
-			t.Error("not in base after seven hours")
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// flaky is a store that fails for a while.
-type flaky struct {
-	*memstore.Store
-	mu    sync.Mutex
-	fails int // how many calls are yet to fail
-	when  []time.Time
-}
-
-func (f *flaky) fail() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.fails == 0 {
-		return nil
-	}
-	f.fails--
-	f.when = append(f.when, time.Now())
-	return errors.New("disk I/O error")
-}
-
-func (f *flaky) breaks(calls int) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.fails, f.when = calls, nil
-}
-
-func (f *flaky) Cursor(ctx context.Context, stage string) (int64, error) {
-	if err := f.fail(); err != nil {
-		return 0, err
-	}
-	return f.Store.Cursor(ctx, stage)
-}
-
-func (f *flaky) ZoneValues(ctx context.Context, zone string, after accord.Observable, limit int) ([]accord.Observable, error) {
-	if err := f.fail(); err != nil {
-		return nil, err
-	}
-	return f.Store.ZoneValues(ctx, zone, after, limit)
-}
-
-// A store that fails, when the worker begins or later, is asked again ever more
-// slowly, and nothing is forgotten.
-func TestAStoreThatFailsIsAskedAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t)
-		f := &flaky{Store: w.store, fails: 3}
-		w.Now, w.Store = time.Now, f
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- w.Run(ctx) }()
-		time.Sleep(time.Minute)
-		f.breaks(20)
-		it := indicator(1, domain("bad.example"))
-		it.Added = stamp(time.Now())
-		w.store.Put(it)
-		time.Sleep(10 * time.Minute)
-		synctest.Wait()
-		select {
-		case err := <-done:
-			t.Fatalf("the worker ended: %v", err)
-		default:
-		}
-		if w.zoneOf(domain("bad.example")) == "" {
-			t.Error("not protected once the store was well again")
-		}
-		if len(f.when) != 20 {
-			t.Fatalf("the store was asked %d times while it failed", len(f.when))
-		}
-		for i := range f.when[1:] {
-			if gap := f.when[i+1].Sub(f.when[i]); gap > 15*time.Second || i > 8 && gap < 10*time.Second {
-				t.Errorf("asked again after %s at try %d", gap, i+1)
-			}
-		}
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("after its context ended: %v", err)
-		}
-	})
 }
 
 // Whatever comes in whatever order, the zones hold exactly what the newest

@@ -159,6 +159,32 @@ func (d *DB) TrimJournal(ctx context.Context, zone string, keep int) error {
 	})
 }
 
+// RaiseSerial gives a zone a serial that is newer than the one it has (RFC 1982):
+// atLeast, else the next. Its journal begins anew there, so that who holds any
+// other serial takes the whole zone. It is for a store that may have been put back
+// to an older state: the serials after that one are known to resolvers, with
+// other contents.
+func (d *DB) RaiseSerial(ctx context.Context, zone string, atLeast uint32) error {
+	return d.write(ctx, "raise serial of "+zone, func(t *tx) error {
+		z, err := zoneOf(ctx, t, zone)
+		if err != nil {
+			return err
+		}
+		next := z.serial + 1
+		// A zone without a serial has nobody who holds one: any will do.
+		if ahead := atLeast - z.serial; z.serial == 0 || ahead > 0 && ahead < 1<<31 {
+			next = atLeast
+		}
+		next = max(next, 1) // 0 is "no change yet"
+		if _, err := t.exec(ctx, "DELETE FROM journal WHERE zone = $1", zone); err != nil {
+			return err
+		}
+		_, err = t.exec(ctx, "INSERT INTO zone (name, serial, entries, since) VALUES ($1, $2, $3, $2) "+
+			"ON CONFLICT (name) DO UPDATE SET serial = excluded.serial, since = excluded.since", zone, int64(next), z.entries)
+		return err
+	})
+}
+
 // place is where a page of protections ended: by number, or by value when a
 // text was looked for.
 type place struct {

@@ -25,6 +25,7 @@ var protectTests = map[string]func(*testing.T, *store.DB){
 	"a change that changes nothing has no serial":     noSerial,
 	"the journal replays into the zone":               journalReplays,
 	"a journal that was trimmed says so":              trimmed,
+	"a raised serial is newer and has no journal":     raisedSerial,
 	"protections are listed by page":                  protectionPages,
 	"a protection is committed with its cursor":       protectCursor,
 	"the hot values that are old are found":           hotBefore,
@@ -250,6 +251,48 @@ func trimmed(t *testing.T, d *store.DB) {
 		t.Errorf("after the last: %v %v", complete, err)
 	}
 	check(t, d.TrimJournal(t.Context(), "none", 3))
+}
+
+func raisedSerial(t *testing.T, d *store.DB) {
+	for _, step := range []struct {
+		zone          string
+		atLeast, want uint32
+	}{
+		{"hot", 1_800_000_000, 1_800_000_000},
+		{"hot", 1_700_000_000, 1_800_000_001}, // the clock went back
+		{"hot", 1_800_000_001, 1_800_000_002},
+		{"hot", 1_800_000_003, 1_800_000_003},
+		{"hot", 3_900_000_000, 3_900_000_000},
+		{"hot", 1<<32 - 1, 1<<32 - 1},
+		{"hot", 7, 7},                 // newer by RFC 1982
+		{"hot", 1<<31 + 7, 8},         // as far ahead as behind
+		{"hot", 1<<31 + 7, 1<<31 + 7}, // as far as one may go
+		{"hot", 1<<32 - 1, 1<<32 - 1},
+		{"hot", 1<<32 - 2, 1},                  // the next of the last
+		{"base", 3_900_000_000, 3_900_000_000}, // nobody holds a serial of a new zone
+		{"allow", 0, 1},
+	} {
+		before := serial(t, d, step.zone)
+		check(t, d.RaiseSerial(t.Context(), step.zone, step.atLeast))
+		if got := serial(t, d, step.zone); got != step.want {
+			t.Errorf("%s: from %d to at least %d: %d, want %d", step.zone, before, step.atLeast, got, step.want)
+		}
+	}
+	shield(t, d, accord.Protecting{Add: []accord.Protection{protection("a.example", 1, "hot"), protection("b.example", 1, "hot")}})
+	check(t, d.RaiseSerial(t.Context(), "hot", 1_800_000_000))
+	if diff := cmp.Diff([]string{"a.example", "b.example"}, zone(t, d, "hot")); diff != "" {
+		t.Errorf("values (-want +got):\n%s", diff)
+	}
+	for after, want := range map[uint32]bool{0: false, 1: false, 2: false, 500: false, 1_799_999_999: false, 1_800_000_000: true, 1_800_000_001: false} {
+		if lines, complete, err := d.ZoneJournal(t.Context(), "hot", after, 100); err != nil || complete != want || len(lines) > 0 {
+			t.Errorf("after %d: %d lines, complete %v, %v", after, len(lines), complete, err)
+		}
+	}
+	shield(t, d, accord.Protecting{Remove: []string{indicator(1, 0).ID}})
+	lines, complete, err := d.ZoneJournal(t.Context(), "hot", 1_800_000_000, 100)
+	if err != nil || !complete || len(lines) != 2 || lines[0].Serial != 1_800_000_001 || lines[0].Add {
+		t.Errorf("the next change: %v, complete %v, %v", lines, complete, err)
+	}
 }
 
 func protectionPages(t *testing.T, d *store.DB) {

@@ -286,6 +286,18 @@ func (s *Store) TrimJournal(_ context.Context, name string, keep int) error {
 	return nil
 }
 
+// RaiseSerial begins a zone's journal anew at a newer serial.
+func (s *Store) RaiseSerial(_ context.Context, name string, atLeast uint32) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	z := s.zones[name]
+	if z.serial++; atLeast-z.serial < 1<<31 {
+		z.serial = atLeast
+	}
+	z.journal, z.trimmed = nil, z.serial
+	return nil
+}
+
 // HotBefore returns values that are no longer new.
 func (s *Store) HotBefore(_ context.Context, before accord.Stamp, limit int) ([]accord.Observable, error) {
 	s.mu.Lock()
