@@ -4,7 +4,11 @@ package main
 
 import (
 	"bufio"
+	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"os"
 
@@ -18,12 +22,12 @@ import (
 type matchCmd struct {
 	Files  []string `arg:"" help:"Log files (Zeek TSV or JSON, plain text; gzip and zstd too); - is standard input."`
 	Past   bool     `help:"Match what was seen before an indicator became valid, or after, too."`
-	Report bool     `help:"Also store the matches in the node, as seen by the centre."`
+	Report bool     `help:"Also store the matches in the node, as seen by the centre. A file that comes again within 30 days is counted once."`
 }
 
 // Run prints one JSON object a match and exits as grep does: 0 when something
 // matched, 1 when nothing did.
-func (c *matchCmd) Run(e *env) error {
+func (c *matchCmd) Run(e *env) (err error) {
 	n, err := openNode(e)
 	if err != nil {
 		return err
@@ -34,16 +38,15 @@ func (c *matchCmd) Run(e *env) error {
 		return err
 	}
 	out := bufio.NewWriter(e.stdout)
+	defer func() { err = errors.Join(err, out.Flush()) }() // what was found before an error too
 	found := 0
 	for _, name := range c.Files {
-		stats, err := c.scan(e, n, ix, name, out, &found)
+		stats, err := c.scan(e, n, ix, name, out)
+		found += int(stats.Matches)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
 		e.log.Info("scanned", "file", name, "lines", stats.Lines, "records", stats.Records, "bad_lines", stats.Bad, "seen", stats.Seen, "matches", stats.Matches)
-	}
-	if err := out.Flush(); err != nil {
-		return err
 	}
 	if found == 0 {
 		return errStatus{1, fmt.Errorf("nothing matched: %d values are sought", ix.Size())}
@@ -51,7 +54,7 @@ func (c *matchCmd) Run(e *env) error {
 	return nil
 }
 
-func (c *matchCmd) scan(e *env, n *node, ix *match.Index, name string, out io.Writer, found *int) (match.Stats, error) {
+func (c *matchCmd) scan(e *env, n *node, ix *match.Index, name string, out io.Writer) (match.Stats, error) {
 	in := e.stdin
 	if name != "-" {
 		f, err := os.Open(name)
@@ -61,19 +64,68 @@ func (c *matchCmd) scan(e *env, n *node, ix *match.Index, name string, out io.Wr
 		defer f.Close() //nolint:errcheck // only read
 		in = f
 	}
-	return match.Scan(e.ctx, ix, in, match.ScanOptions{Name: name, Sensor: "centre", At: accord.StampOf(now()), AnyTime: c.Past}, func(m accord.Match) error {
-		*found++
+	report := report{sum: sha256.New(), found: map[sought][]accord.Match{}}
+	in = io.TeeReader(in, report.sum)
+	opts := match.ScanOptions{Name: name, Sensor: "centre", At: accord.StampOf(now()), AnyTime: c.Past}
+	stats, err := match.Scan(e.ctx, ix, in, opts, func(m accord.Match) error {
 		line, err := json.Marshal(api.LineOf(m))
 		if err != nil {
 			return err
 		}
-		if _, err := out.Write(append(line, '\n')); err != nil {
-			return err
+		if c.Report {
+			report.add(m)
 		}
-		if !c.Report {
-			return nil
-		}
-		_, err = n.db.AddMatches(e.ctx, []accord.Match{m}, accord.StampOf(now()))
+		_, err = out.Write(append(line, '\n'))
 		return err
 	})
+	if err != nil || !c.Report {
+		return stats, err
+	}
+	if _, err := io.Copy(io.Discard, in); err != nil { // what follows the last record is of the file too
+		return stats, err
+	}
+	added, err := report.store(e.ctx, n, c.Past)
+	if err != nil {
+		return stats, fmt.Errorf("store matches: %w", err)
+	}
+	fmt.Fprintf(e.stderr, "%s: %d matches, %d of them new to the node.\n", name, stats.Matches, added)
+	return stats, nil
+}
+
+// sought is what one indicator looks for.
+type sought struct {
+	indicator string
+	value     accord.Observable
+}
+
+// report gathers a file's matches until the file is read to its end: half a file
+// is another file, and would be counted again when the whole one comes.
+type report struct {
+	sum   hash.Hash // of the file's bytes
+	found map[sought][]accord.Match
+	order []sought
+}
+
+func (r *report) add(m accord.Match) {
+	k := sought{m.Indicator.ID, m.Value}
+	if r.found[k] == nil {
+		r.order = append(r.order, k)
+	}
+	r.found[k] = append(r.found[k], m)
+}
+
+// store adds one batch for each value of an indicator, under an id that is the same
+// for the same file: a second run adds nothing, and after new indicators have come
+// it adds what those match.
+func (r *report) store(ctx context.Context, n *node, past bool) (added int, err error) {
+	file := r.sum.Sum(nil)
+	for _, k := range r.order {
+		id := sha256.Sum256(fmt.Appendf(nil, "%x\n%s\n%s\n%s\n%t", file, k.indicator, k.value.Kind, k.value.Value, past))
+		more, err := n.db.AddMatchBatch(ctx, fmt.Sprintf("file/%x", id), r.found[k], accord.StampOf(now()))
+		if err != nil {
+			return added, err
+		}
+		added += more
+	}
+	return added, nil
 }

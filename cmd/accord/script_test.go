@@ -5,7 +5,9 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -16,6 +18,9 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"accord"
+	"accord/store"
 )
 
 // The test binary is also the program: a script's "accord" is this one.
@@ -29,7 +34,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "free": free, "answers": answers, "deepjson": deepJSON, "zipbomb": zipBomb, "blank": blank,
-			"reads": reads, "saves": saves, "edit": edit,
+			"reads": reads, "saves": saves, "edit": edit, "times": times,
 		},
 		RequireUniqueNames: true,
 	})
@@ -128,6 +133,24 @@ func edit(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s has no %q", args[0], args[2])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.ReplaceAll(text, args[2], args[3])), 0o600))
+}
+
+// times N VALUE wants the node in $ACCORD_HOME to have met a value so often.
+func times(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.ParseInt(args[0], 10, 64)
+	ts.Check(err)
+	db, err := store.Open(context.Background(), "sqlite:"+filepath.Join(ts.Getenv("ACCORD_HOME"), "accord.db"), slog.New(slog.DiscardHandler))
+	ts.Check(err)
+	defer db.Close() //nolint:errcheck // only read
+	ms, _, err := db.Matches(context.Background(), accord.MatchQuery{Text: args[1]})
+	ts.Check(err)
+	var got int64
+	for _, m := range ms {
+		got += m.Count
+	}
+	if got != want {
+		ts.Fatalf("%s was met %d times, want %d", args[1], got, want)
+	}
 }
 
 // Every script says at its top what it is about.
