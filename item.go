@@ -4,8 +4,8 @@ package accord
 
 // ItemKey names one version of one STIX object.
 type ItemKey struct {
-	ID      string // STIX identifier, type--uuid
-	Version Stamp  // modified, else created, else 0 (observables, which have no versions)
+	ID      string `json:"id"`      // STIX identifier, type--uuid
+	Version Stamp  `json:"version"` // modified, else created, else 0 (observables, which have no versions)
 }
 
 // Item is one version of one STIX object, with the bytes it came in.

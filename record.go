@@ -193,8 +193,8 @@ type AuditEntry struct {
 
 // Refusal is input that was turned away, kept so that a person can see why.
 type Refusal struct {
-	At     Stamp
-	Source string // feed, file or party
-	What   string // which object or line
-	Why    string
+	At     Stamp  `json:"at"`
+	Source string `json:"source"` // feed, file or party
+	What   string `json:"what"`   // which object or line
+	Why    string `json:"why"`
 }

@@ -88,22 +88,22 @@ type Options struct {
 
 // Report says what became of the input.
 type Report struct {
-	Files     int   // files and archive entries read
-	Objects   int64 // items parsed
-	New       int64
-	Updated   int64
-	Same      int64
-	Conflicts int64 // same id and version, other bytes: the stored ones were kept
-	Refused   int64
-	Held      int64 // items that a warning list keeps from becoming protections
-	Bytes     int64 // of text, decompressed
-	ByType    map[string]int64
-	Losses    int64            // objects of which the conversion lost something
-	LossWhy   map[string]int64 // how often each kind of loss was met
+	Files     int              `json:"files"`   // files and archive entries read
+	Objects   int64            `json:"objects"` // items parsed
+	New       int64            `json:"new"`
+	Updated   int64            `json:"updated"`
+	Same      int64            `json:"same"`
+	Conflicts int64            `json:"conflicts"` // same id and version, other bytes: the stored ones were kept
+	Refused   int64            `json:"refused"`
+	Held      int64            `json:"held"`  // items that a warning list keeps from becoming protections
+	Bytes     int64            `json:"bytes"` // of text, decompressed
+	ByType    map[string]int64 `json:"by_type"`
+	Losses    int64            `json:"losses"`   // objects of which the conversion lost something
+	LossWhy   map[string]int64 `json:"loss_why"` // how often each kind of loss was met
 	// Refusals are the first ones in detail, at most Limits.Refusals.
-	Refusals []accord.Refusal
+	Refusals []accord.Refusal `json:"refusals"`
 	// Conflicting are the first keys in conflict, at most Limits.Refusals.
-	Conflicting []accord.ItemKey
+	Conflicting []accord.ItemKey `json:"conflicting"`
 }
 
 // String is the one-line summary.

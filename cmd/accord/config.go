@@ -164,7 +164,9 @@ func (c Config) check() error {
 	if _, err := accord.ParseNation(c.Self.Nation); err != nil {
 		bad("self.nation: %w", err)
 	}
-	for key, addr := range map[string]string{"listen.node": c.Listen.Node, "listen.console": c.Listen.Console, "listen.dns": c.Listen.DNS} {
+	listen := map[string]string{"listen.node": c.Listen.Node, "listen.console": c.Listen.Console, "listen.dns": c.Listen.DNS}
+	for _, key := range sortedKeys(listen) {
+		addr := listen[key]
 		if addr == "" && key == "listen.dns" {
 			continue
 		}
@@ -198,11 +200,12 @@ func (c Config) check() error {
 	if c.Protect.MinConfidence < 0 || c.Protect.MinConfidence > 100 {
 		bad("protect.min_confidence %d: want 0 to 100", c.Protect.MinConfidence)
 	}
-	for key, p := range map[string]string{
+	files := map[string]string{
 		"protect.warning_lists": c.Protect.WarningLists, "protect.critical": c.Protect.Critical, "protect.tsig_key": c.Protect.TSIGKey,
 		"listen.console_cert": c.Listen.ConsoleCert, "listen.console_key": c.Listen.ConsoleKey,
-	} {
-		if p != "" {
+	}
+	for _, key := range sortedKeys(files) {
+		if p := files[key]; p != "" {
 			if _, err := os.Stat(c.path(p)); err != nil {
 				bad("%s: %w", key, err)
 			}
