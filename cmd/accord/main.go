@@ -42,6 +42,8 @@ type cli struct {
 	Match     matchCmd     `cmd:"" help:"Match logs against the node's indicators; JSON lines out."`
 	Sensor    sensorCmd    `cmd:"" help:"Match logs at an institution and report the matches to its node."`
 	Ledger    ledgerCmd    `cmd:"" help:"Verify the record of what was given and got."`
+	Audit     auditCmd     `cmd:"" help:"List who did what at this node, newest first."`
+	Refusals  refusalsCmd  `cmd:"" help:"List input that was turned away, and why, newest first."`
 	Token     tokenCmd     `cmd:"" help:"Make, list and revoke bearer tokens for sensors, tools and TAXII clients."`
 	Account   accountCmd   `cmd:"" help:"Make accounts for the console and sign-in links."`
 	Resolver  resolverCmd  `cmd:"" help:"Print a resolver's configuration for the node's response policy zones."`
