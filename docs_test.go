@@ -392,7 +392,7 @@ func play(t *testing.T, text string, env ...string) {
 			script = strings.ReplaceAll(script, number, freePort(t))
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash")
 	cmd.Stdin, cmd.Dir, cmd.Env = strings.NewReader(script), t.TempDir(), append(os.Environ(), env...)
@@ -401,6 +401,11 @@ func play(t *testing.T, text string, env ...string) {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
+		logs, _ := filepath.Glob(filepath.Join(cmd.Dir, "*.log"))
+		for _, name := range logs {
+			text, err := os.ReadFile(name)
+			t.Logf("%s: %v\n%s", filepath.Base(name), err, text)
+		}
 	}
 }
 
