@@ -11,6 +11,7 @@ import (
 	"accord"
 	"accord/agreement"
 	"accord/ledger"
+	"accord/protect/rpzserver"
 	view "accord/web/node"
 )
 
@@ -242,6 +243,9 @@ func (c console) Health(ctx context.Context) ([]view.Health, error) {
 			bad = append(bad, v)
 		}
 	}
+	if c.rpz != nil {
+		bad = append(bad, resolverHealth(c.rpz.Status())...)
+	}
 	seq, err := c.db.LastSeq(ctx)
 	if err != nil {
 		return nil, err
@@ -258,4 +262,17 @@ func (c console) Health(ctx context.Context) ([]view.Health, error) {
 		good = append(good, protect)
 	}
 	return append(bad, good...), nil
+}
+
+// resolverHealth says which resolvers do not answer when they are told of a change,
+// once each.
+func resolverHealth(s rpzserver.Status) (bad []view.Health) {
+	for _, c := range s.Clients { // by address
+		part := "resolver " + c.Addr.String()
+		if c.Problem == "" || len(bad) > 0 && bad[len(bad)-1].Part == part {
+			continue
+		}
+		bad = append(bad, view.Health{Part: part, State: "late", Detail: "NOTIFY of " + c.Zone + ": " + c.Problem, Since: accord.StampOf(c.Answered)})
+	}
+	return bad
 }

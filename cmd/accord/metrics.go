@@ -32,11 +32,17 @@ var (
 	receivedDesc  = prometheus.NewDesc("accord_received_total", "Items received from a party.", []string{"party"}, nil)
 	soughtDesc    = prometheus.NewDesc("accord_index_values", "Values in the index.", nil, nil)
 	partnerDesc   = prometheus.NewDesc("accord_partner_up", "1 when the last exchange with the partner went well.", []string{"party"}, nil)
+	zoneDesc      = prometheus.NewDesc("accord_zone_serial", "Serial of a zone.", []string{"zone"}, nil)
+	resolverDesc  = prometheus.NewDesc("accord_resolver_serial", "Serial of a zone that a resolver took last.", []string{"resolver", "zone"}, nil)
+	notifyDesc    = prometheus.NewDesc("accord_resolver_notify_unanswered", "Zones whose last NOTIFY a resolver did not answer.", []string{"resolver"}, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (f figures) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{itemsDesc, matchesDesc, protectDesc, disclosedDesc, receiptedDesc, withheldDesc, receivedDesc, soughtDesc, partnerDesc} {
+	for _, d := range []*prometheus.Desc{
+		itemsDesc, matchesDesc, protectDesc, disclosedDesc, receiptedDesc, withheldDesc, receivedDesc, soughtDesc, partnerDesc,
+		zoneDesc, resolverDesc, notifyDesc,
+	} {
 		ch <- d
 	}
 }
@@ -45,6 +51,7 @@ func (f figures) Describe(ch chan<- *prometheus.Desc) {
 func (f figures) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
+	f.resolvers(ch)
 	c, err := f.r.db.Counts(ctx)
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(itemsDesc, err)
@@ -81,5 +88,30 @@ func (f figures) partners(ctx context.Context, ch chan<- prometheus.Metric) {
 			up = 1
 		}
 		ch <- prometheus.MustNewConstMetric(partnerDesc, prometheus.GaugeValue, up, p.Name)
+	}
+}
+
+// resolvers are the zones, and where each resolver stands with them.
+func (f figures) resolvers(ch chan<- prometheus.Metric) {
+	if f.r.rpz == nil {
+		return
+	}
+	status := f.r.rpz.Status()
+	for zone, serial := range status.Zones {
+		ch <- prometheus.MustNewConstMetric(zoneDesc, prometheus.GaugeValue, float64(serial), zone)
+	}
+	unanswered := map[string]float64{}
+	for _, c := range status.Clients {
+		resolver := c.Addr.String()
+		unanswered[resolver] += 0
+		if c.Problem != "" {
+			unanswered[resolver]++
+		}
+		if !c.At.IsZero() {
+			ch <- prometheus.MustNewConstMetric(resolverDesc, prometheus.GaugeValue, float64(c.Serial), resolver, c.Zone)
+		}
+	}
+	for resolver, n := range unanswered {
+		ch <- prometheus.MustNewConstMetric(notifyDesc, prometheus.GaugeValue, n, resolver)
 	}
 }
