@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"protect":   {"format", "agreement"},
 	"sensor":    {"format", "agreement", "match"},
 	"exchange":  {"format", "agreement", "ledger", "taxii"},
+	"retain":    {},
 	"api":       {"format", "agreement", "ledger", "exchange", "match"}, // serves what the last two put on the wire
 	"web":       {"format", "agreement", "ledger"},
 	"cmd":       {"*"},
