@@ -4,6 +4,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/url"
 	"text/tabwriter"
@@ -79,7 +80,12 @@ func (c *partnerAddCmd) Run(e *env) error {
 	if err := n.unlike(e, p); err != nil {
 		return err
 	}
-	if old, err := n.db.Party(e.ctx, p.Name); err == nil && (old.Key != p.Key || old.TLSPin != p.TLSPin) && !c.Replace {
+	old, err := n.db.Party(e.ctx, p.Name)
+	if err != nil && !errors.Is(err, accord.ErrNotFound) {
+		return err
+	}
+	anew := err == nil && !sameWay(old, p)
+	if anew && (old.Key != p.Key || old.TLSPin != p.TLSPin) && !c.Replace {
 		return fmt.Errorf("%w: %s is pinned with other keys: if it says by another way that it changed them, add --replace", accord.ErrConflict, p.Name)
 	}
 	if err := n.db.PutParty(e.ctx, p); err != nil {
@@ -87,6 +93,9 @@ func (c *partnerAddCmd) Run(e *env) error {
 	}
 	fmt.Fprintf(e.stdout, "Pinned %s (%s), %s\n  signs with   %s\n  TLS key      %s\nCompare both with the partner by another way (telephone, in person).\n",
 		p.Name, p.Nation, p.Title, p.Key, p.TLSPin)
+	if anew {
+		fmt.Fprintln(e.stdout, "A running node uses this in place of what was pinned before within seconds; it need not be restarted.")
+	}
 	return n.audit(e.ctx, "partner.add", p.Name, p.Key)
 }
 
