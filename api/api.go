@@ -161,6 +161,7 @@ func (a *API) unrouted(w http.ResponseWriter, r *http.Request) {
 // guard authorises, handles and writes a problem when the handler fails.
 func (a *API) guard(rt route) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		writeBy(w, makeWithin)
 		c, err := a.authorise(r, rt.who)
 		if err == nil {
 			err = checkQuery(r, strings.Fields(rt.query))
@@ -205,6 +206,7 @@ var Description []byte
 
 func (a *API) description(w http.ResponseWriter, _ *http.Request, _ caller) error {
 	w.Header().Set("Content-Type", "application/yaml")
+	writeBy(w, writeWithin)
 	_, _ = w.Write(Description) // the client is gone when this fails
 	return nil
 }

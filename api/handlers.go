@@ -83,6 +83,7 @@ func writeStatus(w http.ResponseWriter, status int, v any) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
+	writeBy(w, writeWithin)
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone when this fails
 	return nil
@@ -321,7 +322,7 @@ func (a *API) metrics(w http.ResponseWriter, r *http.Request, _ caller) error {
 	if a.Metrics == nil {
 		return fmt.Errorf("%w: this node serves no metrics", accord.ErrNotFound)
 	}
-	a.Metrics.ServeHTTP(w, r)
+	a.Metrics.ServeHTTP(paced{w}, r)
 	return nil
 }
 

@@ -73,6 +73,7 @@ func (a *API) problem(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="accord"`)
 	}
+	writeBy(w, writeWithin)
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // the client is gone when this fails
 }

@@ -44,7 +44,7 @@ func (a *API) sensorIndex(w http.ResponseWriter, r *http.Request, _ caller) erro
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Cache-Control", "no-store")
-	if err := a.Keeper.Export(r.Context(), w, since, generation, a.Allow); err != nil {
+	if err := a.Keeper.Export(r.Context(), paced{w}, since, generation, a.Allow); err != nil {
 		// The stream is cut: its end mark is missing, so the sensor keeps what it has.
 		a.Log.Warn("index not sent whole", "error", err)
 		panic(http.ErrAbortHandler)
