@@ -34,10 +34,10 @@ func (d *DB) LiveDisclosures(ctx context.Context, party string, ids []string) (m
 }
 
 // Disclosures returns up to limit disclosures to party whose leaf index is above
-// after, -1 for the first, with the bytes sent.
+// after, -1 for the first, with the bytes sent; those of erased items are left out.
 func (d *DB) Disclosures(ctx context.Context, party string, after int64, limit int) ([]accord.Disclosure, error) {
 	return d.disclosures(ctx, "disclosures to "+party, true, "SELECT "+disclosureFull+
-		" WHERE d.party = $1 AND d.idx > $2 ORDER BY d.idx LIMIT $3", party, after, limit)
+		" WHERE d.party = $1 AND d.idx > $2 AND (d.bytes IS NULL OR length(d.bytes) > 0) ORDER BY d.idx LIMIT $3", party, after, limit)
 }
 
 // RecentDisclosures returns the newest disclosures to party, newest first, without bytes.

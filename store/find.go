@@ -86,10 +86,11 @@ func (d *DB) Versions(ctx context.Context, id string) ([]accord.Item, error) {
 	return out, nil
 }
 
-// Authors reports which of these ids some stored item names as its author.
+// Authors reports which of these ids some other item that lives names as its
+// author, in its newest version.
 func (d *DB) Authors(ctx context.Context, ids []string) (map[string]bool, error) {
 	out := map[string]bool{}
-	err := each(ctx, d, "SELECT id FROM author WHERE id IN ", "", nil, ids, func(r *sql.Rows) error {
+	err := each(ctx, d, "SELECT id FROM author WHERE id IN ", " AND n > 0", nil, ids, func(r *sql.Rows) error {
 		var id string
 		err := r.Scan(&id)
 		out[id] = true

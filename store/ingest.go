@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"accord"
@@ -83,18 +84,61 @@ func (e *edit) touch(v *version, kind accord.ChangeKind) {
 	}
 }
 
+// newest returns the version of id that stands for it; nil when none is stored.
+func (e *edit) newest(id string) *version {
+	for _, v := range e.byID[id] {
+		if v.latest {
+			return v
+		}
+	}
+	return nil
+}
+
+// foreign reports whether a partner gives under an id that is another's: an id
+// belongs to whoever its newest version came from, live or not.
+func (e *edit) foreign(it *accord.Item) bool {
+	v := e.newest(it.ID)
+	return v != nil && !it.Origin.Own() && v.Origin.Party != it.Origin.Party
+}
+
+// settle chooses anew what stands for id once its newest version is withdrawn:
+// the newest that lives, the node's own before a partner's. When none lives it
+// stays.
+func (e *edit) settle(id string) {
+	old := e.newest(id)
+	if old == nil || old.Withdrawn == 0 {
+		return
+	}
+	best := old
+	for _, v := range e.byID[id] {
+		switch own := v.Origin.Own(); {
+		case v.Withdrawn != 0:
+		case best.Withdrawn != 0, own && !best.Origin.Own(), own == best.Origin.Own() && v.Version > best.Version:
+			best = v
+		}
+	}
+	if best == old {
+		return
+	}
+	old.latest, best.latest = false, true
+	e.touch(old, "")
+	e.touch(best, accord.ChangeItem) // for those who follow the newest versions
+}
+
 // add stores a version that is not there yet, beside the older ones.
 func (e *edit) add(it accord.Item) {
 	it = fitted(it)
 	v := &version{row: row{Item: it, latest: true, lname: searchName(&it)}}
 	v.Added, v.Withdrawn = e.at, 0
-	for _, old := range e.byID[it.ID] {
-		if old.Version > it.Version {
-			v.latest = false
-		} else if old.latest {
-			old.latest = false
-			e.touch(old, "")
-		}
+	newest := e.newest(it.ID)
+	if newest != nil {
+		// What a partner took back stands before nothing that lives; what the node
+		// itself withdrew is not brought back by an older copy.
+		v.latest = it.Version > newest.Version || newest.Withdrawn != 0 && !newest.Origin.Own()
+	}
+	if v.latest && newest != nil {
+		newest.latest = false
+		e.touch(newest, "")
 	}
 	e.byID[it.ID] = append(e.byID[it.ID], v)
 	e.touch(v, accord.ChangeItem)
@@ -112,12 +156,16 @@ func (e *edit) replace(v *version, it accord.Item) {
 	it.Type, it.Added, it.Seq, it.Withdrawn = v.Type, v.Added, v.Seq, 0
 	v.Item, v.lname, v.why = it, searchName(&it), ""
 	e.touch(v, accord.ChangeItem)
+	e.settle(it.ID)
 }
 
 // put does what Ingest says for one item.
 func (e *edit) put(it accord.Item, res *accord.IngestResult) {
 	v := e.find(it.ItemKey)
 	switch {
+	case e.foreign(&it) && (v == nil || !bytes.Equal(v.Bytes, it.Bytes)):
+		res.Conflicts++
+		res.Conflict = append(res.Conflict, it.ItemKey)
 	case v == nil:
 		e.add(it)
 		res.New++
@@ -129,10 +177,13 @@ func (e *edit) put(it accord.Item, res *accord.IngestResult) {
 		}
 		e.replace(v, it)
 		res.Updated++
+	case v.erased() && it.Origin.Own():
+		e.replace(v, it)
+		res.Updated++
 	case !bytes.Equal(v.Bytes, it.Bytes):
 		res.Conflicts++
 		res.Conflict = append(res.Conflict, it.ItemKey)
-	case !v.Origin.Own() && it.Origin.Own():
+	case !v.Origin.Own() && (it.Origin.Own() || v.Withdrawn != 0):
 		e.replace(v, it)
 		res.Updated++
 	default:
@@ -140,7 +191,7 @@ func (e *edit) put(it accord.Item, res *accord.IngestResult) {
 	}
 }
 
-// withdraw marks v as retracted and returns the seq of its change.
+// withdraw marks v as retracted. Who withdraws then settles the id.
 func (e *edit) withdraw(v *version, why string) {
 	v.Withdrawn, v.why = e.at, why
 	e.touch(v, accord.ChangeWithdrawn)
@@ -216,13 +267,39 @@ func (e *edit) count(v *version) {
 var (
 	insertObservable = bulk{head: "INSERT INTO observable (value, item) VALUES ", columns: 2}
 	insertRef        = bulk{head: "INSERT INTO ref (target, item) VALUES ", columns: 2}
-	insertAuthor     = bulk{head: "INSERT INTO author (id) VALUES ", columns: 1, tail: " ON CONFLICT (id) DO NOTHING"}
+	upsertAuthor     = bulk{
+		head: "INSERT INTO author (id, n) VALUES ", columns: 2,
+		tail: " ON CONFLICT (id) DO UPDATE SET n = author.n + excluded.n",
+	}
 )
+
+// authorOf returns who counts as an author because of r: what lives, in its
+// newest version, and did not name itself.
+func authorOf(r *row) string {
+	if r == nil || !r.latest || r.Withdrawn != 0 || r.CreatedBy == r.ID {
+		return ""
+	}
+	return fit(r.CreatedBy)
+}
+
+// authors returns by how much each author's items became more or fewer.
+func (e *edit) authors() (args []any) {
+	by := map[string]int64{}
+	for _, v := range e.all {
+		by[authorOf(v.was)]--
+		by[authorOf(&v.row)]++
+	}
+	for _, id := range slices.Sorted(maps.Keys(by)) {
+		if id != "" && by[id] != 0 {
+			args = append(args, id, by[id])
+		}
+	}
+	return args
+}
 
 // index moves the indexes by value, by reference and by author.
 func (e *edit) index(ctx context.Context) error {
-	var observables, refs, authors []any
-	seen := map[string]bool{}
+	var observables, refs []any
 	for _, v := range e.all {
 		var oldValues, oldTargets, newValues, newTargets []string
 		if v.was != nil && v.was.latest {
@@ -230,10 +307,6 @@ func (e *edit) index(ctx context.Context) error {
 		}
 		if v.latest {
 			newValues, newTargets = values(&v.Item), targets(&v.Item)
-		}
-		if by := v.CreatedBy; by != "" && !seen[by] {
-			seen[by] = true
-			authors = append(authors, by)
 		}
 		if err := e.drop(ctx, "DELETE FROM observable WHERE value = $1 AND item = $2", v.n, oldValues, newValues); err != nil {
 			return err
@@ -247,7 +320,7 @@ func (e *edit) index(ctx context.Context) error {
 	return errors.Join(
 		e.t.insert(ctx, insertObservable, observables),
 		e.t.insert(ctx, insertRef, refs),
-		e.t.insert(ctx, insertAuthor, authors))
+		e.t.insert(ctx, upsertAuthor, e.authors()))
 }
 
 func (e *edit) drop(ctx context.Context, query string, n int64, old, now []string) error {
@@ -277,7 +350,9 @@ func gained(to []any, n int64, now, old []string) []any {
 // as Same, but a partner's item that the node now has of its own becomes its
 // own (Updated). Other bytes under a stored key are a conflict and the first are
 // kept, unless both came from the same partner: then the newer replace them, and
-// a withdrawn item that its giver gives again is live again (Updated).
+// a withdrawn item that its giver, or another partner, gives again is live again
+// (Updated). An id belongs to whoever its newest version came from: anything that
+// another partner gives under it, but for the same bytes, is a conflict too.
 func (d *DB) Ingest(ctx context.Context, items []accord.Item, at accord.Stamp) (res accord.IngestResult, err error) {
 	ids := make([]string, len(items))
 	for i := range items {
@@ -343,6 +418,7 @@ func (d *DB) Withdraw(ctx context.Context, id, reason string, at accord.Stamp) (
 				}
 			}
 		}
+		e.settle(id)
 		if !own {
 			return fmt.Errorf("%w: the node has no item of its own with this id", accord.ErrNotFound)
 		}

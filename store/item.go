@@ -27,15 +27,15 @@ type row struct {
 // The columns of item in the order that row.into and row.args use.
 const (
 	itemHead = "n, id, version, type, latest, seq, party, source, lname, withdrawn, held, spec, name, created, " +
-		"valid_from, valid_until, created_by, class, confidence, revoked, tlp, pap, atomic, added, origin, facts, why"
+		"valid_from, valid_until, created_by, class, confidence, revoked, tlp, pap, atomic, added, origin, facts, why, retain"
 	itemFull = itemHead + ", bytes"
 )
 
-var insertItem = bulk{head: "INSERT INTO item (" + itemFull + ") VALUES ", columns: 28}
+var insertItem = bulk{head: "INSERT INTO item (" + itemFull + ") VALUES ", columns: 29}
 
 const updateItem = "UPDATE item SET latest = $2, seq = $3, party = $4, source = $5, lname = $6, withdrawn = $7, held = $8, " +
 	"spec = $9, name = $10, created = $11, valid_from = $12, valid_until = $13, created_by = $14, class = $15, confidence = $16, " +
-	"revoked = $17, tlp = $18, pap = $19, atomic = $20, origin = $21, facts = $22, why = $23, bytes = $24 WHERE n = $1"
+	"revoked = $17, tlp = $18, pap = $19, atomic = $20, origin = $21, facts = $22, why = $23, retain = $24, bytes = $25 WHERE n = $1"
 
 // facts are the lists of an item, kept as JSON.
 type facts struct {
@@ -85,16 +85,20 @@ func originOf(text string) (o accord.Origin, err error) {
 // scan reads a row of itemHead, or of itemFull when full.
 func (r *row) scan(rows *sql.Rows, full bool) error {
 	var party, origin, fact string
+	var retain int64 // says what origin says
 	into := []any{
 		&r.n, &r.ID, &r.Version, &r.Type, &r.latest, &r.Seq, &party, &r.Source, &r.lname, &r.Withdrawn, &r.Held,
 		&r.Spec, &r.Name, &r.Created, &r.ValidFrom, &r.ValidUntil, &r.CreatedBy, &r.Class, &r.Confidence, &r.Revoked,
-		&r.TLP, &r.PAP, &r.Atomic, &r.Added, &origin, &fact, &r.why,
+		&r.TLP, &r.PAP, &r.Atomic, &r.Added, &origin, &fact, &r.why, &retain,
 	}
 	if full {
 		into = append(into, &r.Bytes)
 	}
 	if err := rows.Scan(into...); err != nil {
 		return err
+	}
+	if len(r.Bytes) == 0 {
+		r.Bytes = nil // erased
 	}
 	var f facts
 	if err := json.Unmarshal([]byte(fact), &f); err != nil {
@@ -106,6 +110,17 @@ func (r *row) scan(rows *sql.Rows, full bool) error {
 		return fmt.Errorf("origin of %s: %w", r.ID, err)
 	}
 	return nil
+}
+
+// erased reports whether only the row is left of what was deleted for good.
+func (r *row) erased() bool { return r.Withdrawn != 0 && len(r.Bytes) == 0 }
+
+// retain is when what is left of the item must be deleted, 0 for never.
+func (r *row) retain() accord.Stamp {
+	if r.erased() {
+		return 0
+	}
+	return r.Origin.Retain
 }
 
 func number(b bool) int64 {
@@ -128,7 +143,7 @@ func (r *row) args(to []any) ([]any, error) {
 	return append(to,
 		r.n, r.ID, int64(r.Version), r.Type, number(r.latest), r.Seq, r.Origin.Party, r.Source, r.lname, int64(r.Withdrawn), r.Held,
 		r.Spec, r.Name, int64(r.Created), int64(r.ValidFrom), int64(r.ValidUntil), r.CreatedBy, r.Class, int64(r.Confidence), number(r.Revoked),
-		int64(r.TLP), int64(r.PAP), number(r.Atomic), int64(r.Added), origin, fact, r.why, r.Bytes), nil
+		int64(r.TLP), int64(r.PAP), number(r.Atomic), int64(r.Added), origin, fact, r.why, int64(r.retain()), opaque(r.Bytes)), nil
 }
 
 // update rewrites the row.

@@ -110,12 +110,13 @@ func (t *tx) takeBack(ctx context.Context, m accord.Mirroring) error {
 	if err != nil {
 		return err
 	}
-	for _, vs := range e.byID {
+	for id, vs := range e.byID {
 		for _, v := range vs {
 			if v.Origin.Party == m.Party && v.Withdrawn == 0 {
 				e.takeBack(v, live[v.ItemKey])
 			}
 		}
+		e.settle(id)
 	}
 	if err := e.finish(ctx); err != nil {
 		return err
@@ -160,20 +161,31 @@ func gifts(ctx context.Context, q querier, ids []string) (map[accord.ItemKey][]a
 
 // takeBack ends v for its giver, unless a gift that stands keeps it.
 func (e *edit) takeBack(v *version, standing []accord.Received) {
+	if !e.inherit(v, standing) {
+		e.withdraw(v, "retracted by "+v.Origin.Party)
+	}
+}
+
+// inherit puts v under the terms of a gift of the same bytes that stands, its
+// giver's own first, and reports whether there is one. One whose time is over
+// keeps nothing.
+func (e *edit) inherit(v *version, standing []accord.Received) bool {
 	sum := sha256.Sum256(v.Bytes)
 	var heir accord.Received
 	for _, x := range standing {
-		if x.Held != 0 && x.Sum == sum && heir.Party != v.Origin.Party {
+		over := x.Origin.Retain != 0 && x.Origin.Retain <= e.at
+		if x.Held != 0 && x.Sum == sum && !over && heir.Party != v.Origin.Party {
 			heir = x
 		}
 	}
-	switch {
-	case heir.Party == "":
-		e.withdraw(v, "retracted by "+v.Origin.Party)
-	case v.Origin != heir.Origin:
+	if heir.Party == "" {
+		return false
+	}
+	if v.Origin != heir.Origin {
 		v.Origin, v.Source = heir.Origin, heir.Party
 		e.touch(v, accord.ChangeItem)
 	}
+	return true
 }
 
 func (t *tx) received(ctx context.Context, party string, index int64) (x accord.Received, found bool, err error) {
@@ -215,13 +227,15 @@ func (d *DB) PendingReceived(ctx context.Context, party string, keys []accord.It
 }
 
 // Receive commits a pushed batch: its items as [DB.Ingest] stores them, the rows
-// they fulfil and the receipt. It fails with ErrConflict when a row was not
+// they fulfil and the receipt. What conflicts with an item from elsewhere is not
+// stored, but its row counts as held, as the receipt says. It fails with ErrConflict when a row was not
 // announced for that item, or does not stand, or the log has moved on.
 func (d *DB) Receive(ctx context.Context, g accord.Receiving) error {
 	if len(g.Items) != len(g.Index) {
 		return fmt.Errorf("receive from %s: %w: %d items for %d leaves", g.Party, accord.ErrInvalid, len(g.Items), len(g.Index))
 	}
-	return d.write(ctx, "receive from "+g.Party, func(t *tx) error {
+	var res accord.IngestResult
+	err := d.write(ctx, "receive from "+g.Party, func(t *tx) error {
 		if err := t.append(ctx, g.Append); err != nil {
 			return err
 		}
@@ -237,12 +251,13 @@ func (d *DB) Receive(ctx context.Context, g accord.Receiving) error {
 		if err != nil {
 			return err
 		}
+		res = accord.IngestResult{}
 		for i, it := range g.Items {
 			fulfils := func(x accord.Received) bool { return x.Party == g.Party && x.Index == g.Index[i] }
 			if !slices.ContainsFunc(live[it.ItemKey], fulfils) {
 				return fmt.Errorf("%w: leaf %d of %s does not stand for %s", accord.ErrConflict, g.Index[i], g.Party, it.ID)
 			}
-			e.put(it, &accord.IngestResult{})
+			e.put(it, &res)
 			n, err := t.exec(ctx, "UPDATE received SET held = $3 WHERE party = $1 AND idx = $2 AND held = 0", g.Party, g.Index[i], int64(g.At))
 			if err != nil {
 				return err
@@ -253,6 +268,12 @@ func (d *DB) Receive(ctx context.Context, g accord.Receiving) error {
 		}
 		return e.finish(ctx)
 	})
+	for _, key := range res.Conflict {
+		if err == nil {
+			d.log.Warn("not stored: the node holds this object from elsewhere with other bytes", "party", g.Party, "item", key.ID)
+		}
+	}
+	return err
 }
 
 // Unconfirmed returns up to limit retracted rows of party that this node has not

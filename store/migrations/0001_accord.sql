@@ -66,13 +66,15 @@ CREATE TABLE item (
   origin      {text} NOT NULL, -- JSON, '' for the zero origin
   facts       {text} NOT NULL, -- JSON: observables, refs, labels, sectors
   why         {text} NOT NULL, -- reason of a withdrawal
-  bytes       {bytes} NOT NULL
+  retain      BIGINT NOT NULL, -- when its content must be deleted; 0 also once it is
+  bytes       {bytes} NOT NULL -- empty once deleted
 );
 CREATE UNIQUE INDEX item_key ON item (id, version);
 CREATE INDEX item_type ON item (type, seq);
 CREATE INDEX item_source ON item (source, n);
 CREATE INDEX item_party ON item (party, n) WHERE party <> '';
 CREATE INDEX item_withdrawn ON item (seq) WHERE withdrawn > 0;
+CREATE INDEX item_retain ON item (retain) WHERE retain > 0;
 CREATE INDEX item_held ON item (seq) WHERE held <> '';
 CREATE INDEX item_name ON item (lname, n) WHERE lname <> '';
 
@@ -88,7 +90,8 @@ CREATE TABLE ref (
   PRIMARY KEY (target, item)
 ) {clustered};
 CREATE TABLE author (
-  id {text} PRIMARY KEY
+  id {text} PRIMARY KEY,
+  n  BIGINT NOT NULL -- items that live and name it, itself apart
 ) {clustered};
 
 CREATE TABLE disclosure (

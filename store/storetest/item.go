@@ -32,6 +32,8 @@ var itemTests = map[string]func(*testing.T, *store.DB){
 	"the values sought follow the newest version":               sought,
 	"references are found from what they point at":              referrers,
 	"an author is known by what it wrote":                       authors,
+	"nobody makes itself an author, nor what is withdrawn":      authorsThatCount,
+	"a late version is brought back by its giver, not by us":    lateAfterWithdrawal,
 	"a batch that fails leaves nothing":                         failedBatch,
 	"items come in the order asked for":                         inOrder,
 	"counts follow every change":                                counts,
@@ -322,6 +324,47 @@ func authors(t *testing.T, d *store.DB) {
 	got := must(d.Authors(t.Context(), []string{"identity--1", "identity--2"}))(t)
 	if !got["identity--1"] || got["identity--2"] {
 		t.Errorf("authors = %v", got)
+	}
+}
+
+func authorsThatCount(t *testing.T, d *store.DB) {
+	known := func() map[string]bool {
+		return must(d.Authors(t.Context(), []string{"identity--self", "identity--1", "identity--2"}))(t)
+	}
+	self := given(indicator(1, t0), there)
+	self.ID, self.Type, self.CreatedBy = "identity--self", "identity", "identity--self"
+	a, b, moved := indicator(2, t0), indicator(3, t0), indicator(3, t0+1)
+	a.CreatedBy, b.CreatedBy, moved.CreatedBy = "identity--1", "identity--1", "identity--2"
+	ingest(t, d, t0, self, a, b)
+	if diff := cmp.Diff(map[string]bool{"identity--1": true}, known()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	must(d.Withdraw(t.Context(), a.ID, "", t0))(t)
+	if got := known(); !got["identity--1"] {
+		t.Errorf("one of two withdrawn: %v", got)
+	}
+	ingest(t, d, t0, moved)
+	if diff := cmp.Diff(map[string]bool{"identity--2": true}, known()); diff != "" {
+		t.Errorf("after a new version (-want +got):\n%s", diff)
+	}
+	must(d.Withdraw(t.Context(), b.ID, "", t0))(t)
+	if got := known(); len(got) != 0 {
+		t.Errorf("all withdrawn: %v", got)
+	}
+}
+
+func lateAfterWithdrawal(t *testing.T, d *store.DB) {
+	ingest(t, d, t0, indicator(1, t0+7))
+	must(d.Withdraw(t.Context(), indicator(1, 0).ID, "", t0))(t)
+	ingest(t, d, t0, indicator(1, t0))
+	if it := must(d.Item(t.Context(), indicator(1, 0).ID))(t); it.Version != t0+7 || it.Withdrawn == 0 {
+		t.Errorf("an older copy of what the node withdrew stands: %v", it.Version)
+	}
+	g := &taking{d: d, party: there}
+	g.retract(t, g.take(t, indicator(2, t0+7)))
+	g.take(t, indicator(2, t0))
+	if it := must(d.Item(t.Context(), indicator(2, 0).ID))(t); it.Version != t0 || it.Withdrawn != 0 {
+		t.Errorf("what the partner gave last does not stand, but %v", it.Version)
 	}
 }
 
