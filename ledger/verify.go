@@ -30,15 +30,41 @@ type Report struct {
 	Cosigned   int64        // size of the one the other party cosigned
 	CosignedAt accord.Stamp // when, in whole seconds
 	Problems   []string     // the first hundred
+
+	// What holds, each by itself. None does when Verify could not read the log.
+	Tree        bool // the leaves are all there and make every tile and the head's root
+	Signature   bool // the owner's checkpoint is signed, of these leaves, and there unless the log is empty
+	Cosignature bool // the other party's cosignature, if there is one, is its own and of these leaves
+	Records     bool // every record can be read, is signed where it must be, and speaks of what is so
 }
+
+// part is one of the things that hold or not.
+type part int
+
+const (
+	tree part = iota
+	signature
+	cosignature
+	records
+)
 
 const (
 	maxProblems = 100
 	pageOf      = 1000
 )
 
-// problem records something that is not as it must be.
-func (r *Report) problem(format string, args ...any) {
+// problem records something of a part that is not as it must be.
+func (r *Report) problem(of part, format string, args ...any) {
+	switch of {
+	case tree:
+		r.Tree = false
+	case signature:
+		r.Signature = false
+	case cosignature:
+		r.Cosignature = false
+	case records:
+		r.Records = false
+	}
 	if len(r.Problems) < maxProblems {
 		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 	}
@@ -58,7 +84,9 @@ func Verify(ctx context.Context, src Source, from, to accord.Party) (Report, err
 	if err := v.keys(from, to); err != nil {
 		return v.report, fmt.Errorf("verify ledger: %w", err)
 	}
+	v.report.Tree, v.report.Signature, v.report.Cosignature, v.report.Records = true, true, true, true
 	if err := v.run(); err != nil {
+		v.report.Tree, v.report.Signature, v.report.Cosignature, v.report.Records = false, false, false, false
 		return v.report, fmt.Errorf("verify ledger: %w", err)
 	}
 	if n := len(v.report.Problems); n > 0 {
@@ -124,14 +152,15 @@ func (v *verification) run() error {
 	}
 	v.report.Root = w.roots[head.Size]
 	if head.Size > 0 && v.report.Root != head.Root {
-		v.report.problem("the head's root is not that of its %d leaves", head.Size)
+		v.report.problem(tree, "the head's root is not that of its %d leaves", head.Size)
 	}
 	for _, c := range []struct {
+		of   part
 		what string
 		at   signedRoot
-	}{{"the checkpoint's", signed}, {"the cosigned", cosigned}} {
+	}{{signature, "the checkpoint's", signed}, {cosignature, "the cosigned", cosigned}} {
 		if root, known := w.roots[c.at.size]; c.at.ok && (!known || root != c.at.root) {
-			v.report.problem("%s root is not that of the first %d leaves", c.what, c.at.size)
+			v.report.problem(c.of, "%s root is not that of the first %d leaves", c.what, c.at.size)
 		}
 	}
 	if len(v.claims) == 0 {
@@ -150,17 +179,17 @@ type signedRoot struct {
 func (v *verification) checkpoint(head accord.Head) signedRoot {
 	if len(head.Checkpoint) == 0 {
 		if head.Size > 0 {
-			v.report.problem("there is no signed checkpoint")
+			v.report.problem(signature, "there is no signed checkpoint")
 		}
 		return signedRoot{}
 	}
 	size, root, err := OpenCheckpoint(head.Checkpoint, v.report.Origin, v.log)
 	if err != nil {
-		v.report.problem("checkpoint: %v", err)
+		v.report.problem(signature, "checkpoint: %v", err)
 		return signedRoot{}
 	}
 	if size > head.Size {
-		v.report.problem("the checkpoint is of %d leaves, the log has %d", size, head.Size)
+		v.report.problem(signature, "the checkpoint is of %d leaves, the log has %d", size, head.Size)
 	}
 	v.report.Signed = size
 	return signedRoot{true, size, root}
@@ -169,20 +198,20 @@ func (v *verification) checkpoint(head accord.Head) signedRoot {
 func (v *verification) cosignature(head accord.Head) signedRoot {
 	if len(head.Cosigner) == 0 {
 		if head.Cosigned != 0 {
-			v.report.problem("the head says that %d leaves are cosigned, and has no cosignature", head.Cosigned)
+			v.report.problem(cosignature, "the head says that %d leaves are cosigned, and has no cosignature", head.Cosigned)
 		}
 		return signedRoot{}
 	}
 	size, root, at, err := VerifyCosigned(head.Cosigner, v.report.Origin, v.log, v.cosigner)
 	if err != nil {
-		v.report.problem("cosignature: %v", err)
+		v.report.problem(cosignature, "cosignature: %v", err)
 		return signedRoot{}
 	}
 	if size != head.Cosigned {
-		v.report.problem("the head says that %d leaves are cosigned, the cosignature is of %d", head.Cosigned, size)
+		v.report.problem(cosignature, "the head says that %d leaves are cosigned, the cosignature is of %d", head.Cosigned, size)
 	}
 	if size > head.Size {
-		v.report.problem("%d leaves are cosigned, the log has %d", size, head.Size)
+		v.report.problem(cosignature, "%d leaves are cosigned, the log has %d", size, head.Size)
 	}
 	v.report.Cosigned, v.report.CosignedAt = size, at
 	return signedRoot{true, size, root}
@@ -192,7 +221,7 @@ func (v *verification) cosignature(head accord.Head) signedRoot {
 func (v *verification) leaf(l accord.Leaf) {
 	s := seenLeaf{}
 	if err := checkLeaf(l); err != nil {
-		v.report.problem("leaf %d: %v", l.Index, err)
+		v.report.problem(records, "leaf %d: %v", l.Index, err)
 		v.seen = append(v.seen, s)
 		return
 	}
@@ -218,7 +247,7 @@ func (v *verification) leaf(l accord.Leaf) {
 		}
 	}
 	if err != nil {
-		v.report.problem("leaf %d: %v", l.Index, err)
+		v.report.problem(records, "leaf %d: %v", l.Index, err)
 	}
 	v.seen = append(v.seen, s)
 }
@@ -267,7 +296,7 @@ func (v *verification) checkClaims() error {
 		w.want(c.receipt.Size)
 	}
 	other := &verification{report: Report{Origin: origin}}
-	w.leaf, w.tiles = other.glance, false
+	w.leaf, w.tiles, w.of = other.glance, false, records
 	if err := w.run(); err != nil {
 		return err
 	}
@@ -279,20 +308,20 @@ func (v *verification) checkClaims() error {
 
 func (v *verification) checkClaim(c claim, origin string, seen []seenLeaf, roots map[int64][32]byte) {
 	if c.receipt.Origin != origin {
-		v.report.problem("leaf %d: it is about the log %s", c.index, c.receipt.Origin)
+		v.report.problem(records, "leaf %d: it is about the log %s", c.index, c.receipt.Origin)
 		return
 	}
 	if root, known := roots[c.receipt.Size]; c.kind == accord.LeafReceipt && (!known || root != c.receipt.Root) {
-		v.report.problem("leaf %d: it acknowledges another history of %s at %d leaves", c.index, origin, c.receipt.Size)
+		v.report.problem(records, "leaf %d: it acknowledges another history of %s at %d leaves", c.index, origin, c.receipt.Size)
 	}
 	for _, span := range c.receipt.Spans {
 		for i := span.From; i < span.To; i++ {
 			switch {
 			case i >= int64(len(seen)) || !seen[i].disclosure:
-				v.report.problem("leaf %d: it is about leaf %d of %s, which is not a disclosure", c.index, i, origin)
+				v.report.problem(records, "leaf %d: it is about leaf %d of %s, which is not a disclosure", c.index, i, origin)
 				return
 			case c.kind == accord.LeafConfirmation && !seen[i].retracted:
-				v.report.problem("leaf %d: it confirms the retraction of leaf %d of %s, which stands", c.index, i, origin)
+				v.report.problem(records, "leaf %d: it confirms the retraction of leaf %d of %s, which stands", c.index, i, origin)
 				return
 			}
 		}

@@ -24,6 +24,7 @@ type walk struct {
 	report *Report
 	leaf   func(accord.Leaf)
 	tiles  bool // compare tiles
+	of     part // that fails when the leaves are not whole
 
 	size  int64
 	stack []tlog.Hash // perfect subtrees from left to right, one for each bit of size
@@ -54,12 +55,14 @@ func (w *walk) run() error {
 			return err
 		}
 		if len(page) == 0 {
-			w.report.problem("%s: leaves %d to %d are missing", w.head.Origin, w.size, w.head.Size-1)
+			w.report.Records = false // those not read
+			w.report.problem(w.of, "%s: leaves %d to %d are missing", w.head.Origin, w.size, w.head.Size-1)
 			return nil
 		}
 		for _, l := range page[:min(int64(len(page)), w.head.Size-w.size)] {
 			if l.Index != w.size {
-				w.report.problem("%s: leaf %d where %d is due", w.head.Origin, l.Index, w.size)
+				w.report.Records = false
+				w.report.problem(w.of, "%s: leaf %d where %d is due", w.head.Origin, l.Index, w.size)
 				return nil
 			}
 			w.leaf(l)
@@ -129,7 +132,7 @@ func (w *walk) compare(level int, index int64) error {
 		return fmt.Errorf("read tile %d/%d: %w", level, index, err)
 	}
 	if !bytes.HasPrefix(data, w.rows[level]) { // the log may have grown since
-		w.report.problem("tile %d/%d is not what its leaves make", level, index)
+		w.report.problem(w.of, "tile %d/%d is not what its leaves make", level, index)
 	}
 	return nil
 }
