@@ -27,6 +27,7 @@ import (
 	"accord/match"
 	"accord/protect"
 	"accord/protect/rpzserver"
+	"accord/retain"
 	"accord/taxii"
 	"accord/web"
 )
@@ -271,6 +272,7 @@ func (r *running) run(ctx context.Context) error {
 	start("listen.console", func(ctx context.Context) error { return listen(ctx, r.console) })
 	start("match", r.keeper.Run)
 	start("protect", r.protect.Run)
+	start("retain", (&retain.Worker{Store: r.db, Now: now, Log: r.env.log}).Run)
 	if r.rpz != nil {
 		start("rpz", r.rpz.Run)
 	}
