@@ -3,12 +3,14 @@
 package exchange_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"accord"
+	"accord/exchange"
 	"accord/ledger"
 	"accord/testworld"
 )
@@ -242,5 +244,65 @@ func TestAForkThatAPartnerCosignedIsFoundAtTheNextMeeting(t *testing.T) {
 	quarantined(t, w.IL, w.MA)
 	if !strings.Contains(w.IL.Node.Health(w.MA.Self.Name).Quarantined, "another history") {
 		t.Errorf("health says %+v", w.IL.Node.Health(w.MA.Self.Name))
+	}
+}
+
+// teller is a partner's node that says what it is told to.
+type teller struct {
+	says  exchange.Mirrored
+	heard chan exchange.Announcement
+}
+
+func (p teller) Mirrored(context.Context, string) (exchange.Mirrored, error) { return p.says, nil }
+
+func (p teller) Announce(_ context.Context, a exchange.Announcement) (exchange.Mirrored, error) {
+	select {
+	case p.heard <- a:
+	default:
+	}
+	return exchange.Mirrored{}, accord.ErrConflict
+}
+
+func (p teller) Add(context.Context, [][]byte) (map[string]string, error) {
+	return nil, accord.ErrConflict
+}
+
+// meets runs the pusher of n to a partner that says what it is told to.
+func meets(t *testing.T, n *testworld.Nation, partner accord.Party, remote teller) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- (&exchange.Pusher{Node: n.Node, Party: partner, Remote: remote}).Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestAPartnerThatHoldsMoreIsEnoughWithoutACosignature(t *testing.T) {
+	t.Parallel()
+	w := testworld.New(t)
+	meets(t, w.IL, w.MA.Self, teller{says: exchange.Mirrored{Size: 1}})
+	quarantined(t, w.IL, w.MA)
+}
+
+func TestAPartnerThatHoldsAllAndHasNotCosignedItGetsTheLastLeafOnceMore(t *testing.T) {
+	t.Parallel()
+	w, _ := watched(t, nil)
+	w.IL.Ingest(indicators(t, "a", "b", "c")...)
+	w.Settle()
+	w.IL.Stop()
+	w.IL.Open()
+	heard := make(chan exchange.Announcement, 1)
+	meets(t, w.IL, w.MA.Self, teller{exchange.Mirrored{Size: 3}, heard})
+	select {
+	case a := <-heard:
+		if a.From != 2 || len(a.Leaves) != 1 {
+			t.Errorf("it was sent %d leaves from %d", len(a.Leaves), a.From)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("nothing was announced")
 	}
 }
