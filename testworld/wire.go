@@ -153,22 +153,23 @@ func NewCuts(seed uint64, before, after float64) *Cuts {
 // Through is for [Nation.Through].
 func (c *Cuts) Through(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c.falls(c.before) {
+		if c.falls(&c.before) {
 			panic(http.ErrAbortHandler)
 		}
 		answer := httptest.NewRecorder()
 		h.ServeHTTP(answer, r)
-		if c.falls(c.after) {
+		if c.falls(&c.after) {
 			panic(http.ErrAbortHandler)
 		}
 		replay(w, answer)
 	})
 }
 
-func (c *Cuts) falls(p float64) bool {
+// falls reports whether a cut of likelihood p, one of c's, falls now.
+func (c *Cuts) falls(p *float64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rand.Float64() >= p {
+	if c.rand.Float64() >= *p {
 		return false
 	}
 	c.made++
