@@ -78,7 +78,13 @@ type Config struct {
 type API struct {
 	Config
 	mux *http.ServeMux
+	// Bodies held in memory at once, those of partners and those of tokens apart
+	// so that neither keeps the other out. The rest wait before theirs is read.
+	fromPartners, fromTokens chan struct{}
 }
+
+// bodiesMost is how many bodies of each sort of caller are held at once.
+const bodiesMost = 8
 
 // access is who may call a route.
 type access struct {
@@ -123,7 +129,10 @@ func (a *API) routes() []route {
 
 // New returns the handler of every route.
 func New(c Config) *API {
-	a := &API{Config: c, mux: http.NewServeMux()}
+	a := &API{
+		Config: c, mux: http.NewServeMux(),
+		fromPartners: make(chan struct{}, bodiesMost), fromTokens: make(chan struct{}, bodiesMost),
+	}
 	for _, r := range a.routes() {
 		a.mux.HandleFunc(r.method+" "+r.pattern, a.guard(r))
 	}
@@ -165,6 +174,18 @@ func (a *API) guard(rt route) http.HandlerFunc {
 		c, err := a.authorise(r, rt.who)
 		if err == nil {
 			err = checkQuery(r, strings.Fields(rt.query))
+		}
+		if err == nil && rt.method == http.MethodPost {
+			places := a.fromTokens
+			if rt.who.partner {
+				places = a.fromPartners
+			}
+			select {
+			case places <- struct{}{}:
+				defer func() { <-places }()
+			case <-r.Context().Done():
+				return
+			}
 		}
 		if err == nil {
 			err = rt.handle(w, r, c)

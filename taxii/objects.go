@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"time"
 
 	"accord"
 )
@@ -197,6 +198,10 @@ func (s *Server) add(q *request) error {
 	if !isTAXII(q.r.Header.Get("Content-Type")) {
 		return refuse(http.StatusUnsupportedMediaType, "send %s", MediaType)
 	}
+	if !s.adds.enter(q.caller.Name, s.cfg.MaxAdds) {
+		return &Error{Status: http.StatusServiceUnavailable, Title: "too many adds at once", Description: "send them one after another", RetryAfter: time.Second}
+	}
+	defer s.adds.leave(q.caller.Name)
 	body, err := s.readPost(q)
 	if err != nil {
 		return err

@@ -41,6 +41,7 @@ type Config struct {
 	MaxPage      int           // most objects in an answer; default 1000
 	MaxPageBytes int64         // an answer ends after the object that reaches this; default 16 MiB
 	MaxRatio     int           // most that a gzip body may expand; default 100
+	MaxAdds      int           // adds taken at once, a quarter of them from one caller; default 8
 	Timeout      time.Duration // for reading a request and for the Backend; default 30 s
 	Log          *slog.Logger  // what failed inside; nil is silent
 }
@@ -61,6 +62,7 @@ type Root struct {
 type Server struct {
 	cfg   Config
 	roots map[string]*Root
+	adds  gate
 }
 
 const discoveryPath = "/taxii2/" // §8.2.1: "located at the root of the server"
@@ -124,6 +126,9 @@ func (s *Server) defaults() {
 	}
 	if c.MaxRatio <= 0 {
 		c.MaxRatio = 100
+	}
+	if c.MaxAdds <= 0 {
+		c.MaxAdds = 8
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = 30 * time.Second
