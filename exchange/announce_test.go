@@ -158,6 +158,9 @@ func TestAnAnnouncementThatIsNotRightIsRefusedAndNothingOfItTaken(t *testing.T) 
 		{"a retraction that a stranger signed", func(f *forger) exchange.Announcement {
 			return after(f, retraction(f, stranger(t, f.as.Self.Name), f.origin, 0))
 		}, 403},
+		{"a retraction in another log", func(f *forger) exchange.Announcement {
+			return after(f, retraction(f, f.as.Key, ledger.Origin(f.as.Self.Name, "gr.accord.test"), 0))
+		}, 422},
 		{"a receipt that a stranger signed", func(f *forger) exchange.Announcement {
 			return after(f, receipt(stranger(t, f.as.Self.Name), w.MA.Self.Name))
 		}, 403},
@@ -281,7 +284,9 @@ func TestABodyThatIsTooMuchIsRefusedBeforeItIsRead(t *testing.T) {
 func TestOnlyThePartnerItselfAnnouncesItsLog(t *testing.T) {
 	t.Parallel()
 	w := testworld.New3(t, func(_, text string) string { return text })
-	w.MA.Serve()
+	w.IL.Serve()
+	w.MA.Start()
+	met(t, w.MA, w.IL)
 	f := forge(t, w.IL, w.MA)
 	f.add(f.disclosure(indicators(t, "a")[0]))
 	good := f.announcement(0)

@@ -36,9 +36,16 @@ type forger struct {
 func newForger(t *testing.T) (*testworld.World, *forger) {
 	t.Helper()
 	w := testworld.New(t)
-	w.IL.Serve() // so that MA can ask what it holds, and then signs receipts
+	w.IL.Serve() // so that MA can ask what it holds: it signs nothing before
 	w.MA.Start()
+	met(t, w.MA, w.IL)
 	return w, forge(t, w.IL, w.MA)
+}
+
+// met waits until n has asked its partner what it holds.
+func met(t *testing.T, n, partner *testworld.Nation) {
+	t.Helper()
+	testworld.Until(t, 30*time.Second, "a meeting", func() bool { return !n.Node.Health(partner.Self.Name).Reached.IsZero() })
 }
 
 func forge(t *testing.T, as, to *testworld.Nation) *forger {
@@ -168,12 +175,10 @@ func (f *forger) must(from int64) {
 // push posts objects to the inbox.
 func (f *forger) push(objects ...[]byte) (refused map[string]string) {
 	f.t.Helper()
-	var err error
-	// The receiver may not have asked yet what of its log we hold.
-	testworld.Until(f.t, 20*time.Second, "a push is taken", func() bool {
-		refused, err = f.as.Remote(f.to.Self).Add(f.t.Context(), objects)
-		return err == nil
-	})
+	refused, err := f.as.Remote(f.to.Self).Add(f.t.Context(), objects)
+	if err != nil {
+		f.t.Fatal(err)
+	}
 	return refused
 }
 

@@ -72,7 +72,6 @@ func (n *Node) take(ctx context.Context, party accord.Party, objects [][]byte) (
 		return nil, fmt.Errorf("look up announcements: %w", err)
 	}
 	r := accord.Receiving{Party: party.Name, At: n.now()}
-	taken := map[int64]bool{} // an object may come twice in one push
 	for i, raw := range objects {
 		if verdicts[i].Refused != "" {
 			continue
@@ -80,10 +79,6 @@ func (n *Node) take(ctx context.Context, party accord.Party, objects [][]byte) (
 		rows, why := fulfils(pending[items[i].ItemKey], raw)
 		verdicts[i].Refused = why
 		for _, row := range rows {
-			if taken[row.Index] {
-				continue
-			}
-			taken[row.Index] = true
 			it := items[i]
 			it.Origin, it.Source = row.Origin, party.Name
 			it.TLP = max(it.TLP, row.Origin.TLP)

@@ -78,6 +78,10 @@ func (n *Node) Mirror(ctx context.Context, party accord.Party, a Announcement) (
 		if err != nil {
 			return Mirrored{Size: head.Size}, fmt.Errorf("mirror %s: %w", origin, err)
 		}
+		// What is mirrored is cosigned: see maySign.
+		if may, err := n.maySign(ctx, party.Name); err != nil || !may {
+			return Mirrored{Size: head.Size}, errors.Join(err, n.errNotYet(party.Name))
+		}
 		m, err := n.interpret(ctx, party, grown)
 		if err != nil {
 			return Mirrored{Size: head.Size}, err

@@ -121,6 +121,9 @@ func TestAReceiverRestoredFromAnOldBackupTakesNothingMore(t *testing.T) {
 	if got := len(w.MA.From(w.IL)); got != 1 {
 		t.Errorf("MA holds %d items, want the 1 of the backup", got)
 	}
+	if got := size(t, w.MA, w.IL, w.MA); got != 1 {
+		t.Errorf("MA mirrors and cosigns %d leaves, want the 1 of the backup", got)
+	}
 	if h := w.IL.Node.Health(w.MA.Self.Name); h.Quarantined != "" {
 		t.Errorf("IL, whose ledger is whole, is in quarantine: %s", h.Quarantined)
 	}
@@ -141,6 +144,9 @@ func TestAPartnerThatLostItsStoreIsInQuarantineAndCosignsNothing(t *testing.T) {
 	testworld.Until(t, 20*time.Second, "IL to notice", func() bool { return w.IL.Node.Health(w.MA.Self.Name).Failing != "" })
 	if got := len(w.MA.From(w.IL)); got != 0 {
 		t.Errorf("MA took %d items without a ledger to receipt them in", got)
+	}
+	if got := size(t, w.MA, w.IL, w.MA); got != 0 {
+		t.Errorf("MA cosigned %d leaves, as if it had never cosigned any before", got)
 	}
 	w.IL.Verify(w.MA.Self)
 }

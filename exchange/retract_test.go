@@ -100,7 +100,7 @@ func TestTakingBackAVictimTakesBackItsPseudonymAndWhatCannotStandWithoutIt(t *te
 func TestARetractionIsConfirmedOnlyWhenItHasTakenEffectEverywhere(t *testing.T) {
 	t.Parallel()
 	w := testworld.New(t)
-	w.MA.After = []string{"protect", "match"}
+	w.MA.After = []string{"match", "protect"}
 	w.Start()
 	it := testworld.Object(t, "indicator", "c2", nil)
 	w.IL.Ingest(it)
