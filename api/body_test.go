@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"accord"
@@ -310,7 +311,8 @@ func TestAnswersOfANodeAtWorkAreAsDescribed(t *testing.T) {
 	gap.From = mirrored.Size + 10
 	a = w.as(w.partner(), "POST", "/accord/v1/log", "application/json", encode(t, gap))
 	a.problem(t, http.StatusConflict, "gap")
-	if !bytes.Contains(a.body, fmt.Appendf(nil, `"size":%d`, mirrored.Size)) {
-		t.Errorf("the gap does not say where to go on: %s", a.body)
+	var to struct{ Size int64 } // the partner may have announced more since
+	if err := json.Unmarshal(a.body, &to, json.MatchCaseInsensitiveNames(true)); err != nil || to.Size < mirrored.Size {
+		t.Errorf("the gap does not say where to go on: %s, %v", a.body, err)
 	}
 }
