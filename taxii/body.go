@@ -22,6 +22,9 @@ var (
 // ratio counts.
 const bombFloor = 1 << 20
 
+// firstRoom is the most that is set aside before anything has arrived.
+const firstRoom = 64 << 10
+
 // readBody reads all of r, decompressed: at most max octets of it, on the wire
 // and after, and not more than ratio times what was on the wire.
 func readBody(r io.Reader, encoding string, length, most int64, ratio int) ([]byte, error) {
@@ -45,8 +48,9 @@ func readBody(r io.Reader, encoding string, length, most int64, ratio int) ([]by
 
 func drain(r io.Reader, wire *counter, length, most, ratio int64) ([]byte, error) {
 	var buf bytes.Buffer
+	// What is announced is a claim: the buffer grows with what arrives.
 	if length > 0 {
-		buf.Grow(int(min(length, most)) + bytes.MinRead)
+		buf.Grow(int(min(length, most, firstRoom)) + bytes.MinRead)
 	}
 	for {
 		n, err := io.CopyN(&buf, r, 64<<10)
