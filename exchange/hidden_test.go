@@ -103,3 +103,21 @@ func TestARecordThatNamesMoreThanThereIsIsRefused(t *testing.T) {
 	f.add(f.disclosure(c2)) // and it goes on from where it stood
 	f.must(1)
 }
+
+func TestASuspensionStopsTakingToo(t *testing.T) {
+	w := testworld.New(t)
+	w.Start()
+	first := testworld.Object(t, "indicator", "first", nil)
+	w.IL.Ingest(first)
+	w.Settle()
+	testworld.Suspend(t, w.Agreement, false, w.MA) // IL has not heard of it
+	second := testworld.Object(t, "indicator", "second", nil)
+	w.IL.Ingest(second)
+	testworld.Until(t, 20*time.Second, "IL has announced it", func() bool { return len(w.IL.Given(w.MA)) == 2 })
+	time.Sleep(200 * time.Millisecond)
+	if len(w.MA.Held(second.ID)) != 0 {
+		t.Error("MA has suspended the agreement and took what came under it")
+	}
+	testworld.Suspend(t, w.Agreement, true, w.MA)
+	testworld.Until(t, 30*time.Second, "it arrives after the resumption", func() bool { return len(w.MA.Held(second.ID)) == 1 })
+}

@@ -71,6 +71,9 @@ func (n *Node) take(ctx context.Context, party accord.Party, objects [][]byte) (
 	if err != nil {
 		return nil, fmt.Errorf("look up announcements: %w", err)
 	}
+	if err := n.taking(ctx, party.Name, pending); err != nil {
+		return nil, err
+	}
 	r := accord.Receiving{Party: party.Name, At: n.now()}
 	for i, raw := range objects {
 		if verdicts[i].Refused != "" {
@@ -90,6 +93,28 @@ func (n *Node) take(ctx context.Context, party accord.Party, objects [][]byte) (
 		return verdicts, nil
 	}
 	return verdicts, n.receipt(ctx, party, origin, r)
+}
+
+// taking fails with ErrConflict while an agreement that objects come under is
+// suspended, by either side: nothing of the push is taken, and the giver comes
+// again with it once the suspension is lifted.
+func (n *Node) taking(ctx context.Context, party string, pending map[accord.ItemKey][]accord.Received) error {
+	in, err := n.InForce(ctx)
+	if err != nil {
+		return err
+	}
+	suspended := map[string]bool{}
+	for _, f := range agreement.Governing(in, n.now()) {
+		suspended[f.Agreement.ID] = f.Suspended[n.Self.Name] || f.Suspended[party]
+	}
+	for _, rows := range pending {
+		for _, row := range rows {
+			if row.Held == 0 && suspended[row.Origin.Agreement] {
+				return fmt.Errorf("%w: agreement %s is suspended: nothing is taken under it until it is resumed", accord.ErrConflict, row.Origin.Agreement)
+			}
+		}
+	}
+	return nil
 }
 
 // holds returns the never-block list that speaks of one of the values.

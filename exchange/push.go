@@ -221,11 +221,19 @@ func (p *Pusher) announce(ctx context.Context, head accord.Head) error {
 // as six, and the receiver reads 8 MiB.
 const announceBytes = 1 << 20
 
+// announceAnswers is how many receipts, retractions and confirmations go into
+// one announcement. Each names at most a batch of disclosures, so together they
+// stay below what a receiver takes: see namedMost.
+const announceAnswers = namedMost / max(pushBatch, decideBatch) / 2
+
 // announceFit returns how many of leaves go into one announcement, at least one.
 func announceFit(leaves []accord.Leaf) int {
-	size := 0
+	size, answers := 0, 0
 	for i, l := range leaves {
-		if size += len(l.Record); size > announceBytes && i > 0 {
+		if l.Kind != accord.LeafDisclosure {
+			answers++
+		}
+		if size += len(l.Record); (size > announceBytes || answers > announceAnswers) && i > 0 {
 			return i
 		}
 	}

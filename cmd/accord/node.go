@@ -17,6 +17,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"accord"
@@ -64,6 +65,12 @@ func openNode(e *env) (*node, error) {
 	k, err := loadKeys(filepath.Join(c.home, keysFolder))
 	if err != nil {
 		return nil, err
+	}
+	if file, ok := strings.CutPrefix(c.storeURL(), "sqlite:"); ok {
+		// An empty store would end every protection: only init makes one.
+		if info, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+			return nil, fmt.Errorf("%w: the store %s is missing or empty: mount its disk or restore it from a backup; \"accord init\" makes a new node", accord.ErrNotFound, file)
+		}
 	}
 	db, err := store.Open(e.ctx, c.storeURL(), e.log)
 	if err != nil {
