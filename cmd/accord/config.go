@@ -164,6 +164,9 @@ func (c Config) check() error {
 	if _, err := accord.ParseNation(c.Self.Nation); err != nil {
 		bad("self.nation: %w", err)
 	}
+	if visible(c.Self.Title) != c.Self.Title {
+		bad("self.title %+q: %s", c.Self.Title, unseenRefused)
+	}
 	listen := map[string]string{"listen.node": c.Listen.Node, "listen.console": c.Listen.Console, "listen.dns": c.Listen.DNS}
 	for _, key := range sortedKeys(listen) {
 		addr := listen[key]
@@ -180,10 +183,8 @@ func (c Config) check() error {
 	if c.Listen.ConsoleCert == "" && !loopback(c.Listen.Console) {
 		bad("listen.console %q is not a loopback address: give console_cert and console_key, or put a TLS proxy before a loopback address", c.Listen.Console)
 	}
-	if c.Listen.URL != "" {
-		if u, err := url.Parse(c.Listen.URL); err != nil || u.Scheme != "https" || u.Host == "" {
-			bad("listen.url %q: want https://host:port", c.Listen.URL)
-		}
+	if c.Listen.URL != "" && !bareHTTPS(c.Listen.URL) {
+		bad("listen.url %q: want https://host:port", c.Listen.URL)
 	}
 	if c.Listen.ConsoleURL != "" {
 		u, err := url.Parse(c.Listen.ConsoleURL)

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/BurntSushi/toml"
 	"golang.org/x/mod/sumdb/note"
@@ -91,7 +93,7 @@ func (c *partnerAddCmd) Run(e *env) error {
 	if err := n.db.PutParty(e.ctx, p); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "Pinned %s (%s), %s\n  signs with   %s\n  TLS key      %s\nCompare both with the partner by another way (telephone, in person).\n",
+	fmt.Fprintf(e.stdout, "Pinned %s (%s), %q\n  signs with   %s\n  TLS key      %s\nCompare both with the partner by another way (telephone, in person).\n",
 		p.Name, p.Nation, p.Title, p.Key, p.TLSPin)
 	if anew {
 		fmt.Fprintln(e.stdout, "A running node uses this in place of what was pinned before within seconds; it need not be restarted.")
@@ -126,6 +128,13 @@ func parseCard(text []byte) (accord.Party, error) {
 	if extra := md.Undecoded(); len(extra) > 0 {
 		return accord.Party{}, fmt.Errorf("%w: card: unknown key %q", accord.ErrInvalid, extra[0])
 	}
+	for key, s := range map[string]string{
+		"name": c.Name, "nation": c.Nation, "title": c.Title, "url": c.URL, "key": c.Key, "tls_pin": c.TLSPin, "identity": c.Identity,
+	} {
+		if visible(s) != s {
+			return accord.Party{}, fmt.Errorf("%w: card: %s %+q: %s", accord.ErrInvalid, key, s, unseenRefused)
+		}
+	}
 	nation, err := accord.ParseNation(c.Nation)
 	if err != nil {
 		return accord.Party{}, fmt.Errorf("card: %w", err)
@@ -140,10 +149,32 @@ func parseCard(text []byte) (accord.Party, error) {
 	if c.TLSPin != "" && !isHex(c.TLSPin, 64) {
 		return accord.Party{}, fmt.Errorf("%w: card: tls_pin is not the lower-case hex of a SHA-256", accord.ErrInvalid)
 	}
-	if u, err := url.Parse(c.URL); c.URL != "" && (err != nil || u.Scheme != "https" || u.Host == "" || c.TLSPin == "") {
+	if c.URL != "" && (!bareHTTPS(c.URL) || c.TLSPin == "") {
 		return accord.Party{}, fmt.Errorf("%w: card: url %q: want https://host:port, with a tls_pin", accord.ErrInvalid, c.URL)
 	}
 	return accord.Party{Name: c.Name, Nation: nation, Title: c.Title, URL: c.URL, Key: c.Key, TLSPin: c.TLSPin, Identity: c.Identity}, nil
+}
+
+// unseenRefused says why visible would change a text.
+const unseenRefused = "a control, line-breaking, reordering or invisible character is not allowed"
+
+// visible replaces what changes how the text around it is shown: controls, line
+// and paragraph separators, format characters (Unicode Cc, Zl, Zp, Cf), and what
+// is not UTF-8.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, strings.ToValidUTF8(s, string(unicode.ReplacementChar)))
+}
+
+// bareHTTPS reports whether s is https://host or https://host:port: no user
+// information, path, query or fragment.
+func bareHTTPS(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Hostname() != "" && strings.TrimSuffix(s, "/") == "https://"+u.Host
 }
 
 func isHex(s string, n int) bool {
@@ -174,7 +205,7 @@ func (c *partnerListCmd) Run(e *env) error {
 	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "PARTY\tNATION\tADDRESS\tKEY")
 	for _, p := range ps {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Name, p.Nation, p.URL, p.Key)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", cell(p.Name), cell(string(p.Nation)), cell(p.URL), cell(p.Key))
 	}
 	return w.Flush()
 }
