@@ -40,8 +40,12 @@ type Server struct {
 	keys   keyring
 	target string // CNAME target of a block
 
-	queries   *limiter
-	transfers *limiter
+	// UDP's sources may be forged, so what comes by UDP spends no allowance of what
+	// comes by TCP, and what is not admitted none of what is.
+	queries   *limiter      // admitted, by UDP
+	strangers *limiter      // not admitted, by UDP
+	streamed  *limiter      // by TCP
+	transfers *limiter      // by TCP
 	sending   chan struct{} // a place for each whole zone being sent
 	wake      chan struct{}
 	notifiers []*notifier
@@ -57,6 +61,7 @@ type Server struct {
 // Requests a second and at once, for each source.
 const (
 	queryRate, queryBurst       = 200, 400
+	strangerRate, strangerBurst = 20, 40
 	transferRate, transferBurst = 20, 60
 	maxConns                    = 128
 )
@@ -71,6 +76,7 @@ func New(cfg Config, store Store, never protect.Holder, allowed []protect.Allowe
 	s := &Server{
 		cfg: cfg, store: store, never: never, now: now, log: log, zones: cfg.zones(), keys: keyringOf(cfg.Keys),
 		target: rpz.NXDomain.Target(), queries: newLimiter(queryRate, queryBurst, now),
+		strangers: newLimiter(strangerRate, strangerBurst, now), streamed: newLimiter(queryRate, queryBurst, now),
 		transfers: newLimiter(transferRate, transferBurst, now), sending: make(chan struct{}, cfg.MaxTransfers),
 		wake: make(chan struct{}, 1), conns: map[net.Conn]bool{}, ctx: context.Background(),
 	}
@@ -191,14 +197,17 @@ func (s *Server) ServeDNS(w dns.ResponseWriter, r *dns.Msg) {
 	ctx := s.ctx
 	s.mu.Unlock()
 	_, isTCP := w.RemoteAddr().(*net.TCPAddr)
-	if !s.queries.allow(remote(w)) {
-		if isTCP {
-			closeQuietly(w)
-		}
+	if isTCP && !s.streamed.allow(remote(w)) {
+		closeQuietly(w)
 		return
 	}
 	if rcode, tsigError := s.admit(w, r); rcode != dns.RcodeSuccess {
-		s.fail(w, r, rcode, tsigError)
+		if isTCP || s.strangers.allow(remote(w)) {
+			s.fail(w, r, rcode, tsigError)
+		}
+		return
+	}
+	if !isTCP && !s.queries.allow(remote(w)) {
 		return
 	}
 	// NOTIFY, UPDATE and the rest: this server is nobody's secondary.

@@ -14,7 +14,7 @@ import (
 
 // transfer answers AXFR and IXFR.
 func (s *Server) transfer(ctx context.Context, w dns.ResponseWriter, r *dns.Msg, z *zone, isTCP bool) {
-	if !s.transfers.allow(remote(w)) {
+	if isTCP && !s.transfers.allow(remote(w)) {
 		s.fail(w, r, dns.RcodeRefused, 0)
 		return
 	}
