@@ -79,17 +79,26 @@ func (s *Server) admit(w dns.ResponseWriter, r *dns.Msg) (rcode int, tsigError u
 			return dns.RcodeNotAuth, dns.RcodeBadSig
 		}
 	}
-	from := remote(w)
-	for _, p := range s.cfg.Clients {
-		if p.Contains(from) {
-			return dns.RcodeSuccess, 0
-		}
+	if s.listed(remote(w)) {
+		return dns.RcodeSuccess, 0
 	}
 	return dns.RcodeRefused, 0
 }
 
-func remote(w dns.ResponseWriter) netip.Addr {
-	switch a := w.RemoteAddr().(type) {
+// listed reports whether from needs no key.
+func (s *Server) listed(from netip.Addr) bool {
+	for _, p := range s.cfg.Clients {
+		if p.Contains(from) {
+			return true
+		}
+	}
+	return false
+}
+
+func remote(w dns.ResponseWriter) netip.Addr { return address(w.RemoteAddr()) }
+
+func address(a net.Addr) netip.Addr {
+	switch a := a.(type) {
 	case *net.UDPAddr:
 		return a.AddrPort().Addr().Unmap().WithZone("")
 	case *net.TCPAddr:
@@ -99,8 +108,17 @@ func remote(w dns.ResponseWriter) netip.Addr {
 	}
 }
 
-// limiter allows each source rate requests a second, and burst at once. Sources
-// are IPv4 addresses and IPv6 /64 networks. It remembers a bounded number of them;
+// source is what is counted as one: an IPv4 address or an IPv6 /64 network.
+func source(from netip.Addr) netip.Addr {
+	if from.Is6() {
+		if p, err := from.Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return from
+}
+
+// limiter allows each source rate requests a second, and burst at once. It remembers a bounded number of them;
 // when there are more, strangers share what is left.
 type limiter struct {
 	rate, burst float64
@@ -122,11 +140,7 @@ func newLimiter(rate, burst float64, now func() time.Time) *limiter {
 }
 
 func (l *limiter) allow(from netip.Addr) bool {
-	if from.Is6() {
-		if p, err := from.Prefix(64); err == nil {
-			from = p.Addr()
-		}
-	}
+	from = source(from)
 	now := l.now()
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -3,6 +3,8 @@
 package rpzserver
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -106,5 +108,91 @@ func TestUDPFromAClientsAddressLeavesItTCP(t *testing.T) {
 		if got := rcode(s, byTCP, m.Copy()); got != dns.RcodeSuccess {
 			t.Errorf("%s by TCP afterwards: %d", dns.TypeToString[typ], got)
 		}
+	}
+}
+
+// listening runs a server on loopback and returns its address.
+func listening(t *testing.T, cfg Config) string {
+	t.Helper()
+	cfg.Listen = "127.0.0.1:0"
+	s, err := New(cfg, memstore.New(), nothing{}, nil, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := s.Listen(ctx); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error)
+	go func() { ended <- s.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return s.Addr().String()
+}
+
+// closedWithin reports whether the server ends c in time.
+func closedWithin(t *testing.T, c net.Conn, d time.Duration) bool {
+	t.Helper()
+	if err := c.SetReadDeadline(time.Now().Add(d)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Read(make([]byte, 1))
+	var late net.Error
+	return err != nil && !(errors.As(err, &late) && late.Timeout())
+}
+
+func dialFrom(t *testing.T, from, to string) net.Conn {
+	t.Helper()
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}}
+	c, err := d.Dial("tcp", to)
+	if err != nil {
+		t.Skipf("SKIP: no second loopback address here: %v", err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func TestSilentConnectionsOfOneSourceLeaveRoomForOthers(t *testing.T) {
+	addr := listening(t, keyed())
+	var first, last net.Conn
+	for i := range 130 {
+		last = dialFrom(t, "127.0.0.2", addr)
+		if i == 0 {
+			first = last
+		}
+	}
+	if !closedWithin(t, last, time.Second) {
+		t.Error("the 130th connection of one source is open")
+	}
+	c := &dns.Conn{Conn: dialFrom(t, "127.0.0.3", addr)}
+	if err := c.WriteMsg(new(dns.Msg).SetQuestion("hot.rpz.", dns.TypeSOA)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if r, err := c.ReadMsg(); err != nil || r.Rcode != dns.RcodeRefused {
+		t.Errorf("another source got %v, %v", r, err)
+	}
+	if !closedWithin(t, first, firstMessage+2*time.Second) {
+		t.Error("a connection stays without a question")
+	}
+	c = &dns.Conn{Conn: dialFrom(t, "127.0.0.2", addr)}
+	if closedWithin(t, c, 200*time.Millisecond) {
+		t.Error("the source has no room when its connections have ended")
+	}
+}
+
+func TestWithoutKeysAStrangersConnectionIsClosedAtOnce(t *testing.T) {
+	addr := listening(t, Config{Clients: []netip.Prefix{netip.MustParsePrefix("127.0.0.3/32")}})
+	if !closedWithin(t, dialFrom(t, "127.0.0.2", addr), time.Second) {
+		t.Error("a stranger's connection is open")
+	}
+	if closedWithin(t, dialFrom(t, "127.0.0.3", addr), 200*time.Millisecond) {
+		t.Error("a listed client's connection was closed")
 	}
 }

@@ -4,11 +4,13 @@ package rpzserver
 
 import (
 	"net"
+	"net/netip"
 	"time"
 )
 
-// limitedListener bounds the number of connections, and closes further ones at
-// once; its connections end a write that takes too long.
+// limitedListener bounds the number of connections, in all and of each source,
+// and closes at once what is beyond, and what could not be admitted whatever it
+// asks; its connections end a write that takes too long.
 type limitedListener struct {
 	net.Listener
 	s *Server
@@ -17,6 +19,15 @@ type limitedListener struct {
 // writeTimeout is how long a secondary may take to accept one message.
 const writeTimeout = 30 * time.Second
 
+// firstMessage is how long a connection may be open without a whole message.
+const firstMessage = 2 * time.Second
+
+// Connections at once.
+const (
+	maxConns  = 128
+	maxSource = 16 // of one source, as the limiter counts them
+)
+
 // Accept returns the next connection for which there is room.
 func (l *limitedListener) Accept() (net.Conn, error) {
 	for {
@@ -24,7 +35,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		tc := &timedConn{Conn: c, s: l.s}
+		tc := &timedConn{Conn: c, s: l.s, from: source(address(c.RemoteAddr()))}
 		if l.s.keep(tc) {
 			return tc, nil
 		}
@@ -37,7 +48,8 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 // timedConn sets a deadline before each write.
 type timedConn struct {
 	net.Conn
-	s *Server
+	s    *Server
+	from netip.Addr
 }
 
 func (c *timedConn) Write(b []byte) (int, error) {
@@ -50,18 +62,29 @@ func (c *timedConn) Write(b []byte) (int, error) {
 
 func (c *timedConn) Close() error {
 	c.s.mu.Lock()
-	delete(c.s.conns, c)
+	if c.s.conns[c] {
+		delete(c.s.conns, c)
+		if c.s.sources[c.from]--; c.s.sources[c.from] == 0 {
+			delete(c.s.sources, c.from)
+		}
+	}
 	c.s.mu.Unlock()
 	return c.Conn.Close()
 }
 
-func (s *Server) keep(c net.Conn) bool {
+// keep counts c when there is room for it, and it may be admitted: with keys
+// only its messages tell.
+func (s *Server) keep(c *timedConn) bool {
+	if len(s.cfg.Keys) == 0 && !s.listed(address(c.RemoteAddr())) {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.conns) >= maxConns {
+	if len(s.conns) >= maxConns || s.sources[c.from] >= maxSource {
 		return false
 	}
 	s.conns[c] = true
+	s.sources[c.from]++
 	return true
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,11 +52,12 @@ type Server struct {
 	notifiers []*notifier
 	status    status
 
-	mu    sync.Mutex
-	udp   net.PacketConn
-	tcp   net.Listener
-	conns map[net.Conn]bool
-	ctx   context.Context //nolint:containedctx // the life of Run, for handlers that miekg/dns starts
+	mu      sync.Mutex
+	udp     net.PacketConn
+	tcp     net.Listener
+	conns   map[net.Conn]bool
+	sources map[netip.Addr]int // how many of conns
+	ctx     context.Context    //nolint:containedctx // the life of Run, for handlers that miekg/dns starts
 }
 
 // Requests a second and at once, for each source.
@@ -63,7 +65,6 @@ const (
 	queryRate, queryBurst       = 200, 400
 	strangerRate, strangerBurst = 20, 40
 	transferRate, transferBurst = 20, 60
-	maxConns                    = 128
 )
 
 // New returns a server of store's zones and of the allowed names, which are
@@ -78,7 +79,7 @@ func New(cfg Config, store Store, never protect.Holder, allowed []protect.Allowe
 		target: rpz.NXDomain.Target(), queries: newLimiter(queryRate, queryBurst, now),
 		strangers: newLimiter(strangerRate, strangerBurst, now), streamed: newLimiter(queryRate, queryBurst, now),
 		transfers: newLimiter(transferRate, transferBurst, now), sending: make(chan struct{}, cfg.MaxTransfers),
-		wake: make(chan struct{}, 1), conns: map[net.Conn]bool{}, ctx: context.Background(),
+		wake: make(chan struct{}, 1), conns: map[net.Conn]bool{}, sources: map[netip.Addr]int{}, ctx: context.Background(),
 	}
 	if cfg.Garden != "" {
 		s.target = cfg.Garden
@@ -159,7 +160,7 @@ func (s *Server) Run(ctx context.Context) error {
 	s.mu.Unlock()
 	servers := []*dns.Server{
 		{PacketConn: s.udp, Handler: s, TsigProvider: s.keys, UDPSize: 4096},
-		{Listener: &limitedListener{Listener: s.tcp, s: s}, Handler: s, TsigProvider: s.keys},
+		{Listener: &limitedListener{Listener: s.tcp, s: s}, Handler: s, TsigProvider: s.keys, ReadTimeout: firstMessage},
 	}
 	for _, srv := range servers {
 		started := make(chan struct{})
