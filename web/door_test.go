@@ -36,6 +36,9 @@ func (w *world) give(t *testing.T, account, password string) {
 	w.store.accounts[account] = a
 }
 
+// sessionName is the session's cookie of the party that the tests are of.
+var sessionName = (&console{Config: Config{Self: self}}).cookieName()
+
 func cookieOf(res *http.Response, name string) *http.Cookie {
 	for _, c := range res.Cookies() {
 		if c.Name == name {
@@ -49,7 +52,7 @@ func TestSigningInOpensASessionAndSigningOutEndsIt(t *testing.T) {
 	w := start(t)
 	w.give(t, "analyst", secretWords)
 	res, _ := w.ask(t, "POST", "/sign-in", "", url.Values{"account": {"analyst"}, "password": {secretWords}, "next": {"/items?type=malware"}})
-	c := cookieOf(res, "accord")
+	c := cookieOf(res, sessionName)
 	if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "/items?type=malware" || c == nil {
 		t.Fatalf("sign-in: %s to %s with %v", res.Status, res.Header.Get("Location"), c)
 	}
@@ -86,7 +89,7 @@ func TestTheDoorRefusesAlikeWhateverIsWrong(t *testing.T) {
 		{"analyst", "wrong"}, {"nobody", secretWords}, {"gone", secretWords}, {"probe", secretWords}, {"reader", ""}, {"reader", secretWords},
 	} {
 		res, body := w.ask(t, "POST", "/sign-in", "", url.Values{"account": {tt.account}, "password": {tt.password}})
-		if res.StatusCode != http.StatusUnauthorized || cookieOf(res, "accord") != nil {
+		if res.StatusCode != http.StatusUnauthorized || cookieOf(res, sessionName) != nil {
 			t.Errorf("%v: %s", tt, res.Status)
 		}
 		pages[strings.ReplaceAll(body, `value="`+tt.account+`"`, "")] = tt.account
@@ -134,7 +137,7 @@ func TestASignInLinkServesOnceAndOnlyByItsButton(t *testing.T) {
 	ticket := strings.TrimPrefix(path, "/sign-in/link?t=")
 	for range 2 { // a prefetcher and the person
 		res, body := w.ask(t, "GET", path, "", nil)
-		if res.StatusCode != http.StatusOK || cookieOf(res, "accord") != nil || !strings.Contains(body, ticket) {
+		if res.StatusCode != http.StatusOK || cookieOf(res, sessionName) != nil || !strings.Contains(body, ticket) {
 			t.Fatalf("GET: %s", res.Status)
 		}
 	}
@@ -142,7 +145,7 @@ func TestASignInLinkServesOnceAndOnlyByItsButton(t *testing.T) {
 		t.Errorf("a ticket serves as a session: %s", res.Status)
 	}
 	res, _ := w.ask(t, "POST", "/sign-in/link", "", url.Values{"t": {ticket}})
-	if res.StatusCode != http.StatusSeeOther || cookieOf(res, "accord") == nil {
+	if res.StatusCode != http.StatusSeeOther || cookieOf(res, sessionName) == nil {
 		t.Fatalf("POST: %s", res.Status)
 	}
 	if res, _ := w.ask(t, "POST", "/sign-in/link", "", url.Values{"t": {ticket}}); res.StatusCode != http.StatusUnauthorized {
@@ -157,6 +160,35 @@ func TestASignInLinkServesOnceAndOnlyByItsButton(t *testing.T) {
 	path, _ = NewTicket(t.Context(), w.store, "probe", time.Hour, w.clock())
 	if res, _ := w.ask(t, "POST", "/sign-in/link", "", url.Values{"t": {strings.TrimPrefix(path, "/sign-in/link?t=")}}); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a sensor signs in: %s", res.Status)
+	}
+}
+
+func TestWhoGuessesPasswordsKeepsNobodyFromASignInLink(t *testing.T) {
+	w := start(t)
+	for {
+		if res, _ := w.ask(t, "POST", "/sign-in", "", url.Values{"account": {strings.Repeat("x", MaxName+1)}, "password": {"guess"}}); res.StatusCode == http.StatusTooManyRequests {
+			break
+		} else if res.StatusCode != http.StatusUnauthorized {
+			t.Fatal(res.Status)
+		}
+	}
+	path, err := NewTicket(t.Context(), w.store, "reader", time.Hour, noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, _ := w.ask(t, "POST", "/sign-in/link", "", url.Values{"t": {strings.TrimPrefix(path, "/sign-in/link?t=")}})
+	if res.StatusCode != http.StatusSeeOther || cookieOf(res, sessionName) == nil {
+		t.Errorf("POST: %s", res.Status)
+	}
+}
+
+func TestConsolesOnOneHostHaveCookiesOfTheirOwn(t *testing.T) {
+	other := (&console{Config: Config{Self: accord.Party{Name: "cert.other.example"}}}).cookieName()
+	if other == sessionName || !strings.HasPrefix(other, "accord-") || len(other) != len("accord-")+8 {
+		t.Errorf("%q and %q", other, sessionName)
+	}
+	if secure := (&console{Config: Config{Self: self, Secure: true}}).cookieName(); secure != "__Host-"+sessionName {
+		t.Errorf("%q over HTTPS", secure)
 	}
 }
 
@@ -222,7 +254,7 @@ func TestBehindTLSTheCookieIsBoundToTheHost(t *testing.T) {
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, r)
-	c := cookieOf(rec.Result(), "__Host-accord")
+	c := cookieOf(rec.Result(), "__Host-"+sessionName)
 	if c == nil || !c.Secure || !c.HttpOnly || c.Path != "/" || c.Domain != "" {
 		t.Errorf("cookie = %v (%d)", c, rec.Code)
 	}
@@ -266,7 +298,7 @@ func TestAPasswordIsChangedByWhoKnowsIt(t *testing.T) {
 		}
 	}
 	res := change(secretWords, "a brand new passphrase", "a brand new passphrase")
-	c := cookieOf(res, "accord")
+	c := cookieOf(res, sessionName)
 	if res.StatusCode != http.StatusSeeOther || c == nil || c.Value == old {
 		t.Fatalf("change: %s, %v", res.Status, c)
 	}
@@ -294,7 +326,7 @@ func TestANewPasswordEndsEveryOtherSessionAndLink(t *testing.T) {
 	}
 	fresh := "a brand new passphrase"
 	res, _ := w.ask(t, "POST", "/account/password", mine, url.Values{"current": {secretWords}, "new": {fresh}, "again": {fresh}})
-	c := cookieOf(res, "accord")
+	c := cookieOf(res, sessionName)
 	if res.StatusCode != http.StatusSeeOther || c == nil {
 		t.Fatalf("change: %s", res.Status)
 	}

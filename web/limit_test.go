@@ -160,7 +160,7 @@ func TestBehindAProxyCookiesAreSecureAndItsOriginIsTrusted(t *testing.T) {
 		if rec.Code != want || rec.Header().Get("Strict-Transport-Security") == "" {
 			t.Errorf("from %s: %d with %v", origin, rec.Code, rec.Header())
 		}
-		if c := cookieOf(rec.Result(), "__Host-accord"); want == http.StatusSeeOther && (c == nil || !c.Secure) {
+		if c := cookieOf(rec.Result(), "__Host-"+sessionName); want == http.StatusSeeOther && (c == nil || !c.Secure) {
 			t.Errorf("cookie %v", c)
 		}
 	}

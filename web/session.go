@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -66,11 +67,15 @@ func newSecret(random io.Reader) (secret string, sum [32]byte, err error) {
 
 func sumOf(secret string) [32]byte { return sha256.Sum256([]byte(secret)) }
 
+// cookieName differs from party to party: browsers do not keep cookies apart by
+// port, so two consoles on one host would end each other's sessions.
 func (c *console) cookieName() string {
+	sum := sha256.Sum256([]byte(c.Self.Name))
+	name := "accord-" + hex.EncodeToString(sum[:4])
 	if c.Secure {
-		return "__Host-accord"
+		return "__Host-" + name
 	}
-	return "accord"
+	return name
 }
 
 func (c *console) sessionCookie(secret string, maxAge int) *http.Cookie {
@@ -227,10 +232,9 @@ func (c *console) link(_ context.Context, r *page.Request) (*page.Answer, error)
 	return &page.Answer{Source: signin.Source, View: v}, nil
 }
 
+// doLink takes nothing from an allowance: a link's 256 random bits cannot be
+// guessed, and who guesses passwords must not keep others from theirs.
 func (c *console) doLink(ctx context.Context, r *page.Request) (*page.Answer, error) {
-	if !c.guard.enter("", c.address(r.Request)) {
-		return nil, errTooMany
-	}
 	var a accord.Account
 	s, err := c.Store.TakeTicket(ctx, sumOf(r.PostFormValue("t")), r.Now)
 	if err == nil {
@@ -243,7 +247,6 @@ func (c *console) doLink(ctx context.Context, r *page.Request) (*page.Answer, er
 		v := &signin.View{Problem: "badlink", Next: "/"}
 		return &page.Answer{Status: http.StatusUnauthorized, Source: signin.Source, View: v}, nil //nolint:nilerr // the page says it
 	}
-	c.guard.welcome("", c.address(r.Request))
 	return c.open(ctx, r, a, "link", "/")
 }
 

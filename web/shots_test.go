@@ -228,7 +228,7 @@ func cookie(url, secret string) chromedp.Action[chromedp.Void] {
 		if _, err := cdp.Call(ctx, t, network.ClearBrowserCookies, cdp.Empty{}); err != nil || secret == "" {
 			return err
 		}
-		_, err := cdp.Call(ctx, t, network.SetCookie, network.SetCookieParams{Name: "accord", Value: secret, URL: url})
+		_, err := cdp.Call(ctx, t, network.SetCookie, network.SetCookieParams{Name: sessionName, Value: secret, URL: url})
 		return err
 	})
 }

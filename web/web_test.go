@@ -94,7 +94,7 @@ func (w *world) ask(t *testing.T, method, path, secret string, form url.Values, 
 		r.Header.Set(headers[i], headers[i+1])
 	}
 	if secret != "" {
-		r.AddCookie(&http.Cookie{Name: "accord", Value: secret})
+		r.AddCookie(&http.Cookie{Name: sessionName, Value: secret})
 	}
 	res, err := w.client.Do(r)
 	if err != nil {
@@ -194,7 +194,7 @@ func TestWhatBreaksIsLoggedNotShown(t *testing.T) {
 	}
 	w.store.fail["Counts"] = errDisk
 	r := httptest.NewRequest("GET", "/", nil)
-	r.AddCookie(&http.Cookie{Name: "accord", Value: w.session(t, "reader")})
+	r.AddCookie(&http.Cookie{Name: sessionName, Value: w.session(t, "reader")})
 	rec := httptest.NewRecorder()
 	h.ServeHTTP(rec, r)
 	body := rec.Body.String()
