@@ -3,6 +3,7 @@
 package rpzserver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -194,5 +195,25 @@ func TestWithoutKeysAStrangersConnectionIsClosedAtOnce(t *testing.T) {
 	}
 	if closedWithin(t, dialFrom(t, "127.0.0.3", addr), 200*time.Millisecond) {
 		t.Error("a listed client's connection was closed")
+	}
+}
+
+func TestAQuestionForADifferenceWithoutASerialIsMalformed(t *testing.T) {
+	var said bytes.Buffer
+	s := still(t, Config{Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	s.log = slog.New(slog.NewTextHandler(&said, nil)) // from Info on
+	other := new(dns.Msg).SetIxfr("base.rpz.", 1, "localhost.", "localhost.")
+	other.Question[0].Name = "hot.rpz."
+	for what, m := range map[string]*dns.Msg{
+		"no SOA": new(dns.Msg).SetQuestion("hot.rpz.", dns.TypeIXFR), "another zone's SOA": other,
+	} {
+		for _, from := range []net.Addr{byUDP, byTCP} {
+			if got := rcode(s, from, m.Copy()); got != dns.RcodeFormatError {
+				t.Errorf("%s by %s: %d", what, from.Network(), got)
+			}
+		}
+	}
+	if said.Len() > 0 {
+		t.Errorf("anyone can fill the log: %s", said.String())
 	}
 }

@@ -31,7 +31,13 @@ func (s *Server) transfer(ctx context.Context, w dns.ResponseWriter, r *dns.Msg,
 	out := &stream{w: w, r: r, s: s}
 	var kind string
 	if r.Question[0].Qtype == dns.TypeIXFR {
-		kind, err = s.ixfr(ctx, out, z, serial, isTCP)
+		have, ok := clientSerial(r, z.origin)
+		if !ok { // RFC 1995 §3
+			s.log.Debug("a question for a difference says not from where", "zone", z.name, "from", remote(w))
+			s.fail(w, r, dns.RcodeFormatError, 0)
+			return
+		}
+		kind, err = s.ixfr(ctx, out, z, have, serial, isTCP)
 	} else {
 		kind, err = "axfr", s.axfr(ctx, out, z, serial)
 	}
@@ -107,14 +113,10 @@ func (s *Server) sendSnapshot(ctx context.Context, out *stream, z *zone, serial 
 	}
 }
 
-// ixfr sends the difference from the client's serial (RFC 1995), condensed into
+// ixfr sends the difference from have, the client's serial (RFC 1995), condensed into
 // one; the whole zone when the journal does not reach back, or when the
 // difference is no smaller.
-func (s *Server) ixfr(ctx context.Context, out *stream, z *zone, serial uint32, isTCP bool) (kind string, err error) {
-	have, ok := clientSerial(out.r, z.origin)
-	if !ok {
-		return "ixfr", fmt.Errorf("%w: IXFR without the client's SOA", accord.ErrInvalid)
-	}
+func (s *Server) ixfr(ctx context.Context, out *stream, z *zone, have, serial uint32, isTCP bool) (kind string, err error) {
 	soa := z.soa(serial, s.cfg.NS)
 	// Over UDP, or when there is nothing new: our SOA alone (RFC 1995 §2, §4).
 	if !isTCP || !newer(serial, have) {
