@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
@@ -74,6 +75,9 @@ func parse(text string) (*Agreement, error) {
 	if err := checkKeys(md.Keys()); err != nil {
 		return nil, err
 	}
+	if err := checkDecoded(reflect.ValueOf(d), ""); err != nil {
+		return nil, err
+	}
 	a := &Agreement{ID: d.ID, Version: d.Version, Title: d.Title, Articles: d.Articles, Text: text, Signed: map[string]bool{}}
 	if err := a.setHead(d); err != nil {
 		return nil, err
@@ -136,19 +140,47 @@ func checkText(text, header string) error {
 }
 
 // unseen reports whether r may not stand in a text: C0 and C1 controls other
-// than the newline, line and paragraph separators, directional embeddings,
-// overrides and isolates, and other invisible characters. The marks U+200C to
+// than the newline, line and paragraph separators, and format characters, such
+// as directional embeddings, overrides and isolates (Unicode Cc, Zl, Zp, Cf). The marks U+200C to
 // U+200F stay: Persian, Arabic and Hebrew need them.
 func unseen(r rune) bool {
 	switch {
 	case r == '\n', r >= 0x200C && r <= 0x200F:
 		return false
-	case r < 0x20, r >= 0x7F && r <= 0x9F, r == 0xAD, r == 0x061C, r == 0x180E, r == 0x200B,
-		r >= 0x2028 && r <= 0x202E, r >= 0x2060 && r <= 0x206F, r == 0xFEFF,
-		r >= 0xFFF9 && r <= 0xFFFB, r >= 0xE0000 && r <= 0xE0FFF:
+	case r >= 0x2060 && r <= 0x206F, r >= 0xE0000 && r <= 0xE0FFF: // some not assigned yet
 		return true
 	}
-	return false
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// checkDecoded refuses in a document's values what checkText refuses in its
+// text, which escapes such as "\u202e" get around, and lists that are there but
+// empty: one reader takes them for "nothing", another for "no condition".
+func checkDecoded(v reflect.Value, key string) error {
+	switch v.Kind() {
+	case reflect.String:
+		for _, r := range v.String() {
+			if r == '\n' || unseen(r) {
+				return fmt.Errorf("%w: %s %+q: character %U (a line break, tab, control or reordering character) is not allowed", accord.ErrInvalid, key, v.String(), r)
+			}
+		}
+	case reflect.Slice:
+		if !v.IsNil() && v.Len() == 0 {
+			return fmt.Errorf("%w: %s is an empty list: name something, or leave the key out", accord.ErrInvalid, key)
+		}
+		for i := range v.Len() {
+			if err := checkDecoded(v.Index(i), key); err != nil {
+				return err
+			}
+		}
+	case reflect.Struct:
+		for f, field := range v.Fields() {
+			if err := checkDecoded(field, f.Tag.Get("toml")); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // checkNesting refuses brackets and dotted keys deeper than any agreement

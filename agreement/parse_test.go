@@ -150,7 +150,23 @@ func TestMalformedTextsAreRefusedWithTheKeyNamed(t *testing.T) {
 		{in("labels = [\"a\", \"a\"]"), "appears twice"},
 		{in("labels = [" + strings.Repeat("\"x\",", 300) + "]"), ""},
 		{swap("types = [\"indicator\"]", "types = [\"indicator\", \"*\"]"), `"*"`},
-		{swap("types = [\"indicator\"]", "types = []"), "types is missing"},
+		{swap("types = [\"indicator\"]", "types = []"), "types is an empty list"},
+		{swap("types = [\"indicator\"]\n", ""), "types is missing"},
+		{in("labels = []"), "labels is an empty list"},
+		{in("without_labels = []"), "without_labels is an empty list"},
+		{in("sectors = []"), "sectors is an empty list"},
+		{in("observables = []"), "observables is an empty list"},
+		{in("sources = []"), "sources is an empty list"},
+		{in("redact = []"), "redact is an empty list"},
+		{swap("to = [\"any\"]", "to = []"), "to is an empty list"},
+		{in(`pillar = "a\u202eb"`), "pillar \"a\\u202eb\": character U+202E"},
+		{in(`labels = ["a\nb"]`), "U+000A"},
+		{in(`labels = ["""` + "a\nb" + `"""]`), "U+000A"},
+		{in(`sources = ["\u001b[2J"]`), "U+001B"},
+		{in(`sectors = ["a\tb"]`), "U+0009"},
+		{swap("title = \"t\"", `title = "t\u2028"`), "U+2028"},
+		{swap("title = \"t\"", `title = "\U000E0041"`), "U+E0041"},
+		{swap("title = \"g\"", `title = "\u2066g"`), "U+2066"},
 		{swap("types = [\"indicator\"]", "types = [\"Indicator\"]"), "Indicator"},
 		{swap("types = [\"indicator\"]", "types = [\"report\"]\nredact = [\"name\"]"), "name can be left out only of"},
 		{swap("from = [\"any\"]", ""), "from is missing"},
@@ -200,6 +216,17 @@ func TestMalformedTextsAreRefusedWithTheKeyNamed(t *testing.T) {
 		}
 		if took := time.Since(start); took > time.Second {
 			t.Errorf("%q took %s", tt.names, took)
+		}
+	}
+}
+
+func TestTheTitleOfAPartyHidesNothing(t *testing.T) {
+	no, ee, _ := trio(t)
+	one := grant("1", anyone+"types = [\"*\"]\nmax_tlp = \"clear\"")
+	for title, want := range map[string]bool{"مرکز ملی \u200cامن": true, "Équipe": true, "a\u202eb": false, "a\nb": false, "\x1b[2J": false, "\u00ad": false} {
+		ee.Title = title // %q escapes it
+		if _, err := agreement.Parse([]byte(textOf("a", []node{no, ee}, one))); (err == nil) != want {
+			t.Errorf("%q: %v", title, err)
 		}
 	}
 }
