@@ -60,20 +60,17 @@ func (c *initCmd) Run(e *env) error {
 	if err := storeSelf(e, cfg); err != nil { // first, as it may fail and be tried again
 		return err
 	}
-	err := makeKeys(filepath.Join(e.home, keysFolder), c.Name)
+	text, err := configText(cfg)
+	if err != nil {
+		return err
+	}
+	err = writeNode(e.home, c.Name, text)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w: %s holds keys but no %s: a node's keys are never written over: restore the file or name another folder",
 			accord.ErrConflict, e.home, configFile)
 	}
 	if err != nil {
-		return fmt.Errorf("make keys: %w", err)
-	}
-	text, err := configText(cfg)
-	if err != nil {
-		return err
-	}
-	if err := writeSecret(filepath.Join(e.home, configFile), text); err != nil {
-		return err
+		return fmt.Errorf("make keys and %s: %w", configFile, err)
 	}
 	fmt.Fprintf(e.stdout, `Made the node %s in %s.
 
@@ -83,6 +80,44 @@ func (c *initCmd) Run(e *env) error {
         accord serve                              run it
 `, c.Name, e.home, e.home)
 	return nil
+}
+
+// writeNode writes a node's keys and configuration so that cut short at any point
+// it can be done again: both are written whole under other names, then moved. Keys
+// beside a configuration not yet moved are of an init that lacked its last step.
+func writeNode(home, name string, text []byte) error {
+	keys, config := filepath.Join(home, keysFolder), filepath.Join(home, configFile)
+	_, err := os.Lstat(config + ".new")
+	begun := err == nil
+	_, err = os.Lstat(keys)
+	drawn := err == nil
+	if drawn && begun {
+		k, err := loadKeys(keys)
+		begun = err == nil && k.node.Name() == name
+	}
+	if drawn && !begun {
+		return &fs.PathError{Op: "make", Path: keys, Err: fs.ErrExist}
+	}
+	if !drawn {
+		if err := os.RemoveAll(keys + ".new"); err != nil {
+			return err
+		}
+		if err := makeKeys(keys+".new", name); err != nil {
+			return err
+		}
+	}
+	if err := os.RemoveAll(config + ".new"); err != nil {
+		return err
+	}
+	if err := writeSecret(config+".new", text); err != nil {
+		return err
+	}
+	if !drawn {
+		if err := os.Rename(keys+".new", keys); err != nil {
+			return err
+		}
+	}
+	return os.Rename(config+".new", config)
 }
 
 // storeSelf makes the store and puts the node's own identity object in it, which
