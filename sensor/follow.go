@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,11 +29,16 @@ type follower struct {
 	packed map[string]string // size and time of packed files, when last looked at
 	done   map[string]string // the same of those that need no other look
 	said   map[string]bool   // paths whose failure has been logged
+	alone  map[string]bool   // patterns that no log matched, when that has been logged
+	logs   bool              // some path led to a log
 }
+
+var errNoLog = errors.New("not a regular file")
 
 func newFollower(s *Sensor) *follower {
 	return &follower{
 		s: s, open: map[string]*tail{}, packed: map[string]string{}, done: map[string]string{}, said: map[string]bool{},
+		alone: map[string]bool{},
 	}
 }
 
@@ -45,13 +51,14 @@ func (f *follower) close() {
 // pass looks at every log once and reports whether there is more to read at
 // once. With whole, a last line needs no line feed.
 func (f *follower) pass(ctx context.Context, whole bool) (more bool, err error) {
-	paths, err := f.paths()
+	paths, err := f.paths(ctx)
 	if err != nil {
 		return false, err
 	}
 	here := map[string]bool{}
 	for _, path := range paths {
 		t, err := f.find(path, whole)
+		f.logs = f.logs || !errors.Is(err, errNoLog)
 		if err != nil {
 			f.complain(ctx, path, err)
 			continue
@@ -112,16 +119,26 @@ func (f *follower) full(ctx context.Context) (bool, error) {
 func (f *follower) complain(ctx context.Context, path string, err error) {
 	if !f.said[path] {
 		f.said[path] = true
-		f.s.Log.ErrorContext(ctx, "log is not read", "path", path, "error", err)
+		level := slog.LevelError
+		if errors.Is(err, errNoLog) { // a wide pattern may well match folders
+			level = slog.LevelWarn
+		}
+		f.s.Log.Log(ctx, level, "log is not read", "path", path, "error", err)
 	}
 }
 
-func (f *follower) paths() ([]string, error) {
+// paths are what the patterns match. One that matches nothing is told of once: a
+// log may come later.
+func (f *follower) paths(ctx context.Context) ([]string, error) {
 	var all []string
 	for _, g := range f.s.Logs {
 		p, err := filepath.Glob(g)
 		if err != nil {
 			return nil, fmt.Errorf("find logs: %w", err)
+		}
+		if len(p) == 0 && !f.alone[g] {
+			f.alone[g] = true
+			f.s.Log.WarnContext(ctx, "no log matches", "pattern", g)
 		}
 		all = append(all, p...)
 	}
@@ -133,8 +150,14 @@ func (f *follower) paths() ([]string, error) {
 // to read in it.
 func (f *follower) find(path string, now bool) (*tail, error) {
 	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+	if err != nil {
 		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNoLog
+	}
+	if info.Size() == 0 {
+		return nil, nil
 	}
 	file := fileID(info, path)
 	if t := f.open[file]; t != nil {

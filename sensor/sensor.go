@@ -116,7 +116,8 @@ func (s *Sensor) Status() Status {
 }
 
 // Run works until ctx ends, then returns nil; with Once, until all there is has
-// been read and reported.
+// been read and reported, and when there is no log at all it fails with
+// [accord.ErrNotFound].
 func (s *Sensor) Run(ctx context.Context) error {
 	if s.Once {
 		return s.once(ctx)
@@ -156,9 +157,17 @@ func (s *Sensor) once(ctx context.Context) error {
 			}
 		}
 		if !more {
-			return nil
+			return f.missing()
 		}
 	}
+}
+
+// missing is an error when the patterns led to no log at all.
+func (f *follower) missing() error {
+	if f.logs {
+		return nil
+	}
+	return fmt.Errorf("read logs: %w: no file matches %q: check the pattern, and that its folder may be read", accord.ErrNotFound, f.s.Logs)
 }
 
 // follow reads the logs as they grow.
