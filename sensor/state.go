@@ -90,7 +90,11 @@ func openState(dir string) (*state, error) {
 // read takes the bookmark and then every spooled commit after it.
 func (st *state) read() error {
 	var b bookmark
-	if err := readJSON(filepath.Join(st.dir, "bookmark.json"), &b); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	switch err := readJSON(filepath.Join(st.dir, "bookmark.json"), &b); {
+	case errors.Is(err, accord.ErrInvalid):
+		return fmt.Errorf("%w: remove this file to start over: every log that is still there is then read again from its beginning, "+
+			"and what was reported from it is counted twice", err)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	st.seq, st.saved = b.Seq, b.Seq
