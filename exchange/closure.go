@@ -116,7 +116,8 @@ func (c *closure) load(ctx context.Context, ids []string, have map[string]accord
 	}
 	var identities []string
 	for id, it := range found {
-		c.members[id] = &member{item: it}
+		// The node itself is no secret to those it signed with, written or not.
+		c.members[id] = &member{item: it, author: id == c.node.Self.Identity}
 		if it.Type == "identity" {
 			identities = append(identities, id)
 		}
@@ -133,7 +134,7 @@ func (c *closure) load(ctx context.Context, ids []string, have map[string]accord
 	}
 	for id, author := range authors {
 		if m := c.members[id]; m != nil {
-			m.author = author
+			m.author = m.author || author
 		}
 	}
 	return next, nil

@@ -121,3 +121,13 @@ func TestASuspensionStopsTakingToo(t *testing.T) {
 	testworld.Suspend(t, w.Agreement, true, w.MA)
 	testworld.Until(t, 30*time.Second, "it arrives after the resumption", func() bool { return len(w.MA.Held(second.ID)) == 1 })
 }
+
+func TestTheNodesOwnIdentityGoesAsItIs(t *testing.T) {
+	w, wire := watched(t, nil)
+	self := testworld.Object(t, "identity", "Authority of IL", testworld.Props{"id": w.IL.Self.Identity, "identity_class": "organization"})
+	w.IL.Ingest(self)
+	w.Settle()
+	if !wire.Says("Authority of IL") || len(w.MA.Held(self.ID)) != 1 {
+		t.Error("the node's own identity went under a pseudonym")
+	}
+}
