@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
+	sqlite3 "modernc.org/sqlite/lib"
 )
 
 //go:embed migrations/*.sql
@@ -45,7 +46,7 @@ func (d *DB) migrate(ctx context.Context, db *sql.DB) error {
 		if err == nil {
 			return nil
 		}
-		if attempt == 20 {
+		if attempt == 20 || sqliteCode(err) == sqlite3.SQLITE_NOTADB {
 			return fmt.Errorf("migrate: %w", err)
 		}
 		if err := pause(ctx, time.Duration(attempt+1)*20*time.Millisecond); err != nil {

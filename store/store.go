@@ -34,7 +34,8 @@ import (
 	"strings"
 	"sync"
 
-	_ "modernc.org/sqlite" // driver "sqlite"
+	sqlitedriver "modernc.org/sqlite" // driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"accord"
 )
@@ -122,7 +123,7 @@ func (d *DB) openSQLite(ctx context.Context, path string) error {
 	}
 	d.writer.SetMaxOpenConns(1)
 	if err := d.migrate(ctx, d.writer); err != nil {
-		return err
+		return advise(path, err)
 	}
 	if d.conn, err = d.writer.Conn(ctx); err != nil {
 		return err
@@ -137,6 +138,30 @@ func (d *DB) openSQLite(ctx context.Context, path string) error {
 	d.pool.SetMaxIdleConns(readers)
 	d.reads.prepare = d.pool.PrepareContext
 	return d.pool.PingContext(ctx)
+}
+
+// sqliteCode is SQLite's primary result code in err; 0 is none.
+func sqliteCode(err error) int {
+	var e *sqlitedriver.Error
+	if !errors.As(err, &e) {
+		return 0
+	}
+	return e.Code() & 0xff
+}
+
+// advise says what to do about a file that SQLite cannot read as a database.
+func advise(path string, err error) error {
+	what := ""
+	switch sqliteCode(err) {
+	case sqlite3.SQLITE_NOTADB:
+		what = "is no database"
+	case sqlite3.SQLITE_CORRUPT:
+		what = "is damaged"
+	default:
+		return err
+	}
+	return fmt.Errorf("%w: %s %s: does store.url name the right file? If so, move the file away and put its newest backup in its place: %w",
+		accord.ErrInvalid, path, what, err)
 }
 
 func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
