@@ -95,8 +95,9 @@ type Report struct {
 	Same      int64            `json:"same"`
 	Conflicts int64            `json:"conflicts"` // same id and version, other bytes: the stored ones were kept
 	Refused   int64            `json:"refused"`
-	Held      int64            `json:"held"`  // items that a warning list keeps from becoming protections
-	Bytes     int64            `json:"bytes"` // of text, decompressed
+	Broken    int64            `json:"broken"` // texts that could not be read to their end; what came before was taken
+	Held      int64            `json:"held"`   // items that a warning list keeps from becoming protections
+	Bytes     int64            `json:"bytes"`  // of text, decompressed
 	ByType    map[string]int64 `json:"by_type"`
 	Losses    int64            `json:"losses"`   // objects of which the conversion lost something
 	LossWhy   map[string]int64 `json:"loss_why"` // how often each kind of loss was met
@@ -121,6 +122,7 @@ func (r *Report) Add(o Report, keep int) {
 	r.Same += o.Same
 	r.Conflicts += o.Conflicts
 	r.Refused += o.Refused
+	r.Broken += o.Broken
 	r.Held += o.Held
 	r.Bytes += o.Bytes
 	r.Losses += o.Losses

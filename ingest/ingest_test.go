@@ -436,3 +436,21 @@ func TestTheReportIsOneLine(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+func TestWhatBrokeIsToldFromWhatWasRefused(t *testing.T) {
+	const good = `{"type":"malware","spec_version":"2.1","id":"malware--00000000-0000-4000-8000-000000000007","created":"2026-01-02T03:04:05.000Z","modified":"2026-01-02T03:04:05.000Z","name":"a","is_family":false}`
+	for text, broken := range map[string]int64{
+		`{"type":"bundle","objects":[` + good + `]}`:              0,
+		`{"type":"bundle","objects":[` + good + `,{"type":1}]}`:   0,
+		`{"type":"bundle","objects":[` + good + `,{"type":`:       1,
+		`{"type":"bundle","objects":[` + good + `,}`:              1,
+		`{"response":[{"Event":{"uuid":"nonsense"}}]}`:            0,
+		`{"response":[{"Event":{"uuid":"nonsense"}},{"Event":{`:   1,
+		"a.example\n\x00\nb.example\n" + strings.Repeat("x", 1e6): 0,
+	} {
+		r, err := ingester(newMemory()).Stream(t.Context(), strings.NewReader(text), "in", ingest.Options{})
+		if err != nil || r.Broken != broken {
+			t.Errorf("%.120s: %d broken, want %d: %v %v", text, r.Broken, broken, r.Refusals, err)
+		}
+	}
+}

@@ -41,6 +41,7 @@ func (p *parsing) parse(src input) error {
 		err = nil
 	case err == nil:
 	case p.refusable(err):
+		p.next.broken++
 		err = p.refuse(src.name, err)
 	}
 	return cmp.Or(err, p.flush())
@@ -116,6 +117,9 @@ func (p *parsing) stix(e entry) error {
 			if !p.refusable(err) {
 				return err
 			}
+			if errors.Is(err, stix.ErrEnded) {
+				p.next.broken++
+			}
 			if err := p.refuse(p.place(e.name, ""), err); err != nil {
 				return err
 			}
@@ -152,6 +156,9 @@ func (p *parsing) misp(e entry) error {
 			if !p.refusable(err) {
 				return err
 			}
+			if errors.Is(err, misp.ErrEnded) {
+				p.next.broken++
+			}
 			if err := p.refuse(p.place(e.name, fmt.Sprintf("event %d", n)), err); err != nil {
 				return err
 			}
@@ -176,6 +183,9 @@ func (p *parsing) list(e entry) error {
 		if err != nil {
 			if !p.refusable(err) {
 				return err
+			}
+			if _, one := errors.AsType[*list.RowError](err); !one {
+				p.next.broken++
 			}
 			if err := p.refuse(p.place(e.name, ""), err); err != nil {
 				return err

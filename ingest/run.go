@@ -29,6 +29,7 @@ type batch struct {
 	items    []accord.Item
 	size     int // bytes of items
 	refusals []accord.Refusal
+	broken   int64 // texts not read to their end
 	losses   []lost
 	files    int
 	done     int64 // bytes of the input read so far
@@ -95,7 +96,7 @@ type writing struct {
 func (w *writing) write(ctx context.Context, b *batch) error {
 	ctx = context.WithoutCancel(ctx)
 	at := accord.StampOf(w.Now())
-	r := Report{Files: b.files, Objects: int64(len(b.items)), Refused: int64(len(b.refusals)), ByType: map[string]int64{}, LossWhy: map[string]int64{}}
+	r := Report{Files: b.files, Objects: int64(len(b.items)), Refused: int64(len(b.refusals)), Broken: b.broken, ByType: map[string]int64{}, LossWhy: map[string]int64{}}
 	if len(b.items) > 0 {
 		res, err := w.Store.Ingest(ctx, b.items, at)
 		if err != nil {

@@ -52,7 +52,7 @@ func (c *ingestCmd) Run(e *env) error {
 			Progress: func(done, size int64, r ingest.Report) { bar.show(done, size, r.Objects) },
 		}
 		if c.Losses {
-			opts.Lost = func(file string, l misp.Loss) { fmt.Fprintf(e.stderr, "%s: %s %s: %s\n", file, l.Type, l.UUID, l.Why) }
+			opts.Lost = func(file string, l misp.Loss) { fmt.Fprintf(e.stderr, "%s: %s %s: %s\n", cell(file), cell(l.Type), cell(l.UUID), cell(l.Why)) }
 		}
 		r, err := c.one(e, in, name, opts)
 		bar.end(r.String())
@@ -60,7 +60,7 @@ func (c *ingestCmd) Run(e *env) error {
 			return err
 		}
 		for _, f := range r.Refusals {
-			fmt.Fprintf(e.stderr, "  refused: %s: %s\n", f.What, f.Why)
+			fmt.Fprintf(e.stderr, "  refused: %s: %s\n", cell(f.What), cell(f.Why))
 		}
 		all.Add(r, 1000)
 	}
@@ -78,6 +78,9 @@ func (c *ingestCmd) Run(e *env) error {
 	}
 	if all.Objects == 0 && all.Refused > 0 {
 		return fmt.Errorf("%w: nothing was taken: see what was refused, above", accord.ErrInvalid)
+	}
+	if all.Broken > 0 {
+		return fmt.Errorf("%w: %d input(s) could not be read to the end: what came before was taken; see what was refused, above", accord.ErrInvalid, all.Broken)
 	}
 	return nil
 }

@@ -196,10 +196,19 @@ func Read(r io.Reader, lim Limits) iter.Seq2[Event, error] {
 		b := &bounded{r: r, left: lim.Event}
 		s := &scanner{dec: jsontext.NewDecoder(b), in: b, lim: lim, yield: yield}
 		if err := s.document(); err != nil && !errors.Is(err, errStop) {
-			yield(Event{}, s.explain(err))
+			yield(Event{}, ended{s.explain(err)})
 		}
 	}
 }
+
+// ErrEnded is what the last error of Read is when the input was not read to its
+// end.
+var ErrEnded = errors.New("not read to its end")
+
+// ended is an error that is ErrEnded too, and says what it said.
+type ended struct{ error }
+
+func (e ended) Unwrap() []error { return []error{e.error, ErrEnded} }
 
 // errStop: the consumer wants no more.
 var errStop = errors.New("stop")

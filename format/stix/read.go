@@ -20,15 +20,24 @@ import (
 // An object that is complete but not acceptable (a name twice, invalid UTF-8,
 // nesting, a number out of range, up to twice too large) is yielded as an
 // error, and reading goes on; a syntax error, an object larger still, an error of
-// r, or a limit of the whole input ends it.
+// r, or a limit of the whole input ends it: such an error is [ErrEnded].
 func Read(r io.Reader, lim Limits) iter.Seq2[Raw, error] {
 	return func(yield func(Raw, error) bool) {
 		s := newSplitter(r, lim.withDefaults(), yield)
 		if err := s.run(); err != nil && !errors.Is(err, errStopped) {
-			yield(Raw{}, err)
+			yield(Raw{}, ended{err})
 		}
 	}
 }
+
+// ErrEnded is what the last error of Read is when the input was not read to its
+// end.
+var ErrEnded = errors.New("not read to its end")
+
+// ended is an error that is ErrEnded too, and says what it said.
+type ended struct{ error }
+
+func (e ended) Unwrap() []error { return []error{e.error, ErrEnded} }
 
 // errStopped means that the consumer wants no more.
 var errStopped = errors.New("stopped")
