@@ -102,9 +102,10 @@ type Party struct {
 }
 
 // ValidPartyName reports whether s may name a party: one to 100 of a–z, 0–9,
-// '.', '-', starting and ending with a letter or digit, no two dots in a row.
+// '.', '-', starting and ending with a letter or digit, no two dots in a row, and
+// neither "any" nor "none", which agreements and records say instead of a name.
 func ValidPartyName(s string) bool {
-	if len(s) == 0 || len(s) > 100 || strings.Contains(s, "..") {
+	if len(s) == 0 || len(s) > 100 || strings.Contains(s, "..") || s == "any" || s == "none" {
 		return false
 	}
 	for i := range len(s) {

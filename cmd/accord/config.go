@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -144,14 +145,38 @@ func loadConfig(home string) (Config, error) {
 	if err != nil {
 		return c, fmt.Errorf("%w: %s: %w", accord.ErrInvalid, path, err)
 	}
-	if extra := md.Undecoded(); len(extra) > 0 {
-		return c, fmt.Errorf("%w: %s: unknown key %q: \"accord config show --reference\" lists the keys", accord.ErrInvalid, path, extra[0])
+	if extra := unknownKey(md, reflect.TypeFor[Config]()); extra != "" {
+		return c, fmt.Errorf("%w: %s: unknown key %q: \"accord config show --reference\" lists the keys", accord.ErrInvalid, path, extra)
 	}
 	c.home = home
 	if err := c.check(); err != nil {
 		return c, fmt.Errorf("%w: %s: %w", accord.ErrInvalid, path, err)
 	}
 	return c, nil
+}
+
+// unknownKey returns the first key of a text that no field of t is named, "" when
+// there is none. TOML keys are compared exactly: the decoder would take Name for name.
+func unknownKey(md toml.MetaData, t reflect.Type) string {
+	known := map[string]bool{}
+	var name func(t reflect.Type, before string)
+	name = func(t reflect.Type, before string) {
+		for f := range t.Fields() {
+			if tag := f.Tag.Get("toml"); tag != "" {
+				known[before+tag] = true
+				if f.Type.Kind() == reflect.Struct {
+					name(f.Type, before+tag+"\x00")
+				}
+			}
+		}
+	}
+	name(t, "")
+	for _, k := range md.Keys() {
+		if !known[strings.Join(k, "\x00")] {
+			return k.String()
+		}
+	}
+	return ""
 }
 
 // check returns everything that is wrong with c, joined.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"strings"
 	"text/tabwriter"
 	"unicode"
@@ -125,8 +126,8 @@ func parseCard(text []byte) (accord.Party, error) {
 	if err != nil {
 		return accord.Party{}, fmt.Errorf("%w: card: %w", accord.ErrInvalid, err)
 	}
-	if extra := md.Undecoded(); len(extra) > 0 {
-		return accord.Party{}, fmt.Errorf("%w: card: unknown key %q", accord.ErrInvalid, extra[0])
+	if extra := unknownKey(md, reflect.TypeFor[card]()); extra != "" {
+		return accord.Party{}, fmt.Errorf("%w: card: unknown key %q", accord.ErrInvalid, extra)
 	}
 	for key, s := range map[string]string{
 		"name": c.Name, "nation": c.Nation, "title": c.Title, "url": c.URL, "key": c.Key, "tls_pin": c.TLSPin, "identity": c.Identity,

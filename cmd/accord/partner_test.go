@@ -5,6 +5,8 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -41,9 +43,31 @@ func TestACardThatMisleadsItsReaderIsRefused(t *testing.T) {
 			t.Errorf("url %q is taken", bad)
 		}
 	}
+	if _, err := parseCard([]byte(strings.Replace(text("ok", url, ""), "tls_pin", "TLS_pin", 1))); err == nil || !strings.Contains(err.Error(), "unknown key") {
+		t.Errorf("TLS_pin: %v", err)
+	}
 	c := defaultConfig()
 	c.Self = SelfConfig{Name: "cert.ma.example", Nation: "MA", Title: "a\u202eb"}
 	if err := c.check(); err == nil || !strings.Contains(err.Error(), "self.title") {
 		t.Errorf("self.title: %v", err)
+	}
+}
+
+func TestAKeyOfTheConfigurationIsSpeltExactly(t *testing.T) {
+	const good = "[self]\nname = \"cert.ma.example\"\nnation = \"MA\"\ntitle = \"MA\"\n[protect]\nhot_for = \"6h\"\n"
+	for change, want := range map[string]string{"": "", "nation": "self.Nation", "[self]": "Self", "hot_for": "protect.Hot_for"} {
+		home := t.TempDir()
+		text := good
+		if change != "" {
+			i := strings.IndexAny(change, "abcdefghijklmnopqrstuvwxyz")
+			text = strings.Replace(good, change, change[:i]+strings.ToUpper(change[i:i+1])+change[i+1:], 1)
+		}
+		if err := os.WriteFile(filepath.Join(home, configFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := loadConfig(home)
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), `unknown key "`+want+`"`)) {
+			t.Errorf("%q: %v", change, err)
+		}
 	}
 }
