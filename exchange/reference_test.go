@@ -296,14 +296,16 @@ func TestAReportThatLosesThousandsOfReferencesIsStillGiven(t *testing.T) {
 }
 
 func TestLongRecordsAreAnnouncedInPiecesThatFit(t *testing.T) {
-	long := accord.Leaf{Record: make([]byte, 64<<10)}
-	short := accord.Leaf{Record: make([]byte, 600)}
+	long := accord.Leaf{Kind: accord.LeafDisclosure, Record: make([]byte, 64<<10)}
+	short := accord.Leaf{Kind: accord.LeafDisclosure, Record: make([]byte, 600)}
+	answer := accord.Leaf{Kind: accord.LeafReceipt, Record: make([]byte, 600)}
 	for _, tt := range []struct {
 		leaves []accord.Leaf
 		want   int
 	}{
 		{slices.Repeat([]accord.Leaf{short}, 1000), 1000},
 		{slices.Repeat([]accord.Leaf{long}, 1000), 16},
+		{slices.Repeat([]accord.Leaf{answer}, 1000), 100},
 		{[]accord.Leaf{{Record: make([]byte, 2<<20)}, short}, 1},
 	} {
 		if got := exchange.AnnounceFit(tt.leaves); got != tt.want {
