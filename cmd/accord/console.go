@@ -73,6 +73,9 @@ func (c console) Retract(ctx context.Context, id, reason, who string) error {
 	if err != nil {
 		return err
 	}
+	if err := c.keepSelf(id); err != nil {
+		return err
+	}
 	at := accord.StampOf(now())
 	if _, err := c.db.Withdraw(ctx, id, reason, at); err != nil {
 		return err

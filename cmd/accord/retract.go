@@ -28,6 +28,9 @@ func (c *retractCmd) Run(e *env) error {
 }
 
 func (n *node) retract(e *env, id, reason string) error {
+	if err := n.keepSelf(id); err != nil {
+		return err
+	}
 	versions, err := n.db.Withdraw(e.ctx, id, reason, accord.StampOf(now()))
 	if err != nil {
 		return missing(err, "%s is no item of this node's own: a partner's is for the partner to retract", id)
@@ -38,4 +41,13 @@ func (n *node) retract(e *env, id, reason string) error {
 	}
 	fmt.Fprintf(e.stdout, "Withdrawn: %s, %d version(s). Its receivers are told by the running node.\n", id, versions)
 	return n.audit(e.ctx, "item.retract", id, reason)
+}
+
+// keepSelf refuses to take back the node's own identity: what it authored refers
+// to it.
+func (n *node) keepSelf(id string) error {
+	if id == n.self.Identity {
+		return fmt.Errorf("%w: %s is this node's own identity, which all that it authored refers to: it cannot be retracted", accord.ErrForbidden, id)
+	}
+	return nil
 }
