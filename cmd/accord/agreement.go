@@ -152,9 +152,20 @@ func (c *importCmd) Run(e *env) error {
 		return err
 	}
 	defer n.close()
-	take := n.takeSuspension
-	if strings.HasPrefix(string(msg), agreement.Header+"\n") {
+	first, err := firstLine(msg)
+	if err != nil {
+		return err
+	}
+	var take func(e *env, msg []byte) error
+	switch first {
+	case agreement.Header:
 		take = func(e *env, msg []byte) error { return n.takeAgreement(e, msg, "agreement.import") }
+	case agreement.SuspensionHeader, agreement.ResumptionHeader:
+		take = n.takeSuspension
+	case cardHeader:
+		return fmt.Errorf("%w: a card, not a note: \"accord partner add\" takes it", accord.ErrInvalid)
+	default:
+		return fmt.Errorf("%w: not a note of an agreement, a suspension or a resumption: its first line is %+.60q: ask who sent it for it again", accord.ErrInvalid, first)
 	}
 	if err := take(e, msg); errors.Is(err, accord.ErrForbidden) || errors.Is(err, accord.ErrInvalid) {
 		return fmt.Errorf("%w: a note counts whole and exactly as parties signed whose cards are pinned here: ask who sent it for it again", err)
@@ -162,6 +173,26 @@ func (c *importCmd) Run(e *env) error {
 		return err
 	}
 	return nil
+}
+
+// firstLine returns the line that tells what a note is, or says what happened to
+// the note on its way: a note counts byte for byte.
+func firstLine(msg []byte) (string, error) {
+	first, _, _ := strings.Cut(string(msg), "\n")
+	why := ""
+	switch {
+	case len(strings.TrimSpace(string(msg))) == 0:
+		why = "the note is empty"
+	case strings.HasPrefix(first, "\ufeff"):
+		why = "a byte order mark stands before the note: an editor or a mail program put it there"
+	case strings.HasPrefix(first, "\xff\xfe"), strings.HasPrefix(first, "\xfe\xff"):
+		why = "the note is UTF-16 text: an editor or a mail program changed it"
+	case strings.Contains(string(msg), "\r"):
+		why = "the note's lines end in CR LF: an editor or a mail program changed them"
+	default:
+		return first, nil
+	}
+	return "", fmt.Errorf("%w: %s: ask who sent it for it again, as an attached file", accord.ErrInvalid, why)
 }
 
 // takeAgreement stores a note, joined with the signatures already held, after
