@@ -52,7 +52,9 @@ func (c *ingestCmd) Run(e *env) error {
 			Progress: func(done, size int64, r ingest.Report) { bar.show(done, size, r.Objects) },
 		}
 		if c.Losses {
-			opts.Lost = func(file string, l misp.Loss) { fmt.Fprintf(e.stderr, "%s: %s %s: %s\n", cell(file), cell(l.Type), cell(l.UUID), cell(l.Why)) }
+			opts.Lost = func(file string, l misp.Loss) {
+				fmt.Fprintf(e.stderr, "%s: %s %s: %s\n", cell(file), cell(l.Type), cell(l.UUID), cell(l.Why))
+			}
 		}
 		r, err := c.one(e, in, name, opts)
 		bar.end(r.String())
