@@ -151,7 +151,7 @@ func (w *Worker) Run(ctx context.Context) error {
 			}
 		}
 		if sleep(ctx, delay) != nil {
-			return nil
+			return nil //nolint:nilerr // a worker whose ctx ended did not fail
 		}
 	}
 	return nil

@@ -125,8 +125,11 @@ func TestAResolverThatAnswersIsNoTrouble(t *testing.T) {
 	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	bad := resolverHealth(rpzserver.Status{Clients: []rpzserver.ClientStatus{
-		{Addr: a, Zone: "base", Answered: at}, {Addr: a, Zone: "hot"},
-		{Addr: b, Zone: "allow"}, {Addr: b, Zone: "base", Problem: "i/o timeout", Answered: at}, {Addr: b, Zone: "hot", Problem: "i/o timeout"},
+		{Addr: a, Zone: "base", Answered: at},
+		{Addr: a, Zone: "hot"},
+		{Addr: b, Zone: "allow"},
+		{Addr: b, Zone: "base", Problem: "i/o timeout", Answered: at},
+		{Addr: b, Zone: "hot", Problem: "i/o timeout"},
 	}})
 	if got := fmt.Sprint(bad); len(bad) != 1 || bad[0].Part != "resolver 192.0.2.2" || bad[0].Since != accord.StampOf(at) {
 		t.Errorf("%s", got)
