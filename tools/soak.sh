@@ -11,7 +11,7 @@ round=0
 while [ $SECONDS -lt $end ]; do
   round=$((round + 1))
   say "round $round"
-  testrun -race -count=1 -shuffle=on ./exchange/... ./sensor/... ./store/... ./protect/... ./taxii/... ./cmd/... ||
+  testrun -race -count=1 -shuffle=on ./exchange/... ./sensor/... ./store/... ./protect/... ./retain/... ./taxii/... ./cmd/... ||
     die "round $round failed; the -shuffle line above repeats it"
 done
 say "$round rounds passed"
