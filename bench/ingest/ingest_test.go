@@ -69,7 +69,7 @@ var bare = []struct {
 	columns int
 }{
 	{"INSERT INTO item (n, id, version, type, latest, seq, party, source, lname, withdrawn, held, spec, name, created, valid_from, valid_until, " +
-		"created_by, class, confidence, revoked, tlp, pap, atomic, added, origin, facts, why, bytes) VALUES ", 28},
+		"created_by, class, confidence, revoked, tlp, pap, atomic, added, retain, origin, facts, why, bytes) VALUES ", 29},
 	{"INSERT INTO observable (value, item) VALUES ", 2},
 	{"INSERT INTO change (seq, kind, id, version, at) VALUES ", 5},
 }
@@ -79,7 +79,7 @@ func bareRow(table int, n int64, it accord.Item) []any {
 	case 0:
 		return []any{
 			n, it.ID, int64(it.Version), it.Type, int64(1), n, "", it.Source, "", int64(0), "", it.Spec, it.Name, int64(it.Created), int64(it.ValidFrom),
-			int64(it.ValidUntil), "", "", int64(it.Confidence), int64(0), int64(it.TLP), int64(it.PAP), int64(1), int64(1), "",
+			int64(it.ValidUntil), "", "", int64(it.Confidence), int64(0), int64(it.TLP), int64(it.PAP), int64(1), int64(1), int64(0), "",
 			`{"o":[["domain","` + it.Observables[0].Value + `"]],"l":["malicious-activity"]}`, "", it.Bytes,
 		}
 	case 1:
