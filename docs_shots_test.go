@@ -87,12 +87,12 @@ func sampleID(t *testing.T, name string) string {
 	return ""
 }
 
-var sessions = map[string]string{}
+var sessions = map[string]*http.Cookie{}
 
 // signIn uses the one-time link and returns the session's cookie.
-func signIn(t *testing.T, door *url.URL, nation string) string {
+func signIn(t *testing.T, door *url.URL, nation string) *http.Cookie {
 	t.Helper()
-	if sessions[nation] != "" {
+	if sessions[nation] != nil {
 		return sessions[nation]
 	}
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
@@ -108,13 +108,13 @@ func signIn(t *testing.T, door *url.URL, nation string) string {
 	}
 	defer res.Body.Close()
 	for _, c := range res.Cookies() {
-		if c.Name == "accord" {
-			sessions[nation] = c.Value
-			return c.Value
+		if strings.HasPrefix(c.Name, "accord") && c.Value != "" {
+			sessions[nation] = c
+			return c
 		}
 	}
 	t.Fatalf("no session at %s: %s", door.Host, res.Status)
-	return ""
+	return nil
 }
 
 // demonstration runs accord demo and returns the sign-in link of each nation.
@@ -165,7 +165,7 @@ func pictureBrowser(t *testing.T) context.Context {
 	return ctx
 }
 
-func takePicture(t *testing.T, ctx context.Context, file, base, path, session, scheme string) {
+func takePicture(t *testing.T, ctx context.Context, file, base, path string, session *http.Cookie, scheme string) {
 	t.Helper()
 	var picture []byte
 	err := chromedp.Do(ctx,
@@ -183,7 +183,7 @@ func takePicture(t *testing.T, ctx context.Context, file, base, path, session, s
 			if _, err := cdp.Call(ctx, target, network.ClearBrowserCookies, cdp.Empty{}); err != nil {
 				return err
 			}
-			_, err := cdp.Call(ctx, target, network.SetCookie, network.SetCookieParams{Name: "accord", Value: session, URL: base})
+			_, err := cdp.Call(ctx, target, network.SetCookie, network.SetCookieParams{Name: session.Name, Value: session.Value, URL: base})
 			return err
 		}),
 		chromedp.Navigate(base+path),
