@@ -43,6 +43,7 @@ type Item struct {
 	Seq    int64  // its place in the change feed
 	// Withdrawn is when it was retracted, by its giver or by this node; 0 = live.
 	Withdrawn Stamp
+	Why       string // the reason of a withdrawal, which its receivers are told
 }
 
 // Ref is one reference from an object to another.

@@ -208,7 +208,11 @@ func (d *Decider) one(ctx context.Context, b *accord.Disclosing, o outcome, live
 		if !given {
 			return nil, nil
 		}
-		return d.retract(ctx, b, live, "withdrawn by its source")
+		why, err := ledger.ReasonLine(o.item.Why)
+		if err != nil || why == "" {
+			why = "withdrawn by its source"
+		}
+		return d.retract(ctx, b, live, why)
 	case !o.shared():
 		return d.withhold(ctx, b, o, live)
 	}

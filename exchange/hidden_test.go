@@ -131,3 +131,17 @@ func TestTheNodesOwnIdentityGoesAsItIs(t *testing.T) {
 		t.Error("the node's own identity went under a pseudonym")
 	}
 }
+
+func TestTheReceiverIsToldWhySomethingIsTakenBack(t *testing.T) {
+	w, wire := watched(t, nil)
+	c2 := testworld.Object(t, "indicator", "c2", nil)
+	w.IL.Ingest(c2)
+	w.Settle()
+	if _, err := w.IL.DB.Withdraw(t.Context(), c2.ID, "it was the hospital's own scanner", accord.StampOf(time.Now())); err != nil {
+		t.Fatal(err)
+	}
+	w.Settle()
+	if !wire.Says("it was the hospital's own scanner") {
+		t.Error("the reason did not travel with the retraction")
+	}
+}

@@ -105,6 +105,9 @@ func (r *row) scan(rows *sql.Rows, full bool) error {
 		return fmt.Errorf("facts of %s: %w", r.ID, err)
 	}
 	f.into(&r.Item)
+	if r.Withdrawn != 0 {
+		r.Why = r.why
+	}
 	var err error
 	if r.Origin, err = originOf(origin); err != nil {
 		return fmt.Errorf("origin of %s: %w", r.ID, err)

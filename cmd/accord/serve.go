@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -274,7 +275,7 @@ func (r *running) run(ctx context.Context) error {
 	start("protect", r.protect.Run)
 	start("retain", (&retain.Worker{Store: r.db, Now: now, Log: r.env.log}).Run)
 	if r.rpz != nil {
-		start("rpz", r.rpz.Run)
+		start("rpz", func(ctx context.Context) error { return inUse(r.rpz.Run(ctx)) })
 	}
 	start("partners", func(ctx context.Context) error { return r.partners(ctx, start) })
 	r.env.log.Info("serving", "party", r.self.Name, "node", r.config.Listen.Node, "console", r.config.Listen.Console,
@@ -286,7 +287,7 @@ func (r *running) run(ctx context.Context) error {
 func listen(ctx context.Context, s *http.Server) error {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Addr)
 	if err != nil {
-		return fmt.Errorf("%w: is another node running?", err)
+		return inUse(err)
 	}
 	s.BaseContext = func(net.Listener) context.Context { return ctx }
 	done := make(chan error, 1)
@@ -309,5 +310,13 @@ func listen(ctx context.Context, s *http.Server) error {
 		err = s.Close()
 	}
 	<-done //nolint:errcheck // says that it was shut down
+	return err
+}
+
+// inUse says what to look for when an address is taken.
+func inUse(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: is another node running?", err)
+	}
 	return err
 }

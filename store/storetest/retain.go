@@ -75,7 +75,7 @@ func erased(t *testing.T, d *store.DB) {
 	check(t, d.Erase(ctx, nil, at))
 	want := accord.Item{
 		ItemKey: it.ItemKey, Type: it.Type, Spec: it.Spec, Created: it.Created, ValidFrom: it.ValidFrom, ValidUntil: it.ValidUntil,
-		Confidence: it.Confidence, TLP: it.TLP, PAP: it.PAP, Atomic: true, Source: there, Origin: it.Origin, Added: t0, Seq: 2, Withdrawn: at,
+		Confidence: it.Confidence, TLP: it.TLP, PAP: it.PAP, Atomic: true, Source: there, Origin: it.Origin, Added: t0, Seq: 2, Withdrawn: at, Why: "retention",
 	}
 	if diff := cmp.Diff(want, must(d.Item(ctx, it.ID))(t)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
