@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"time"
 
 	"accord"
 )
@@ -198,10 +197,11 @@ func (s *Server) add(q *request) error {
 	if !isTAXII(q.r.Header.Get("Content-Type")) {
 		return refuse(http.StatusUnsupportedMediaType, "send %s", MediaType)
 	}
-	if !s.adds.enter(q.caller.Name, s.cfg.MaxAdds) {
-		return &Error{Status: http.StatusServiceUnavailable, Title: "too many adds at once", Description: "send them one after another", RetryAfter: time.Second}
+	leave, err := s.adds.enter(q.r.Context(), q.caller.Name, s.cfg.MaxAdds)
+	if err != nil {
+		return fmt.Errorf("wait for a place: %w", err)
 	}
-	defer s.adds.leave(q.caller.Name)
+	defer leave()
 	body, err := s.readPost(q)
 	if err != nil {
 		return err
