@@ -89,7 +89,7 @@ func (n *demoNode) accord(ctx context.Context, progress io.Writer, args ...strin
 		}
 	}
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("accord %s: %w\n%s", strings.Join(args, " "), err, said.String())
+		return strings.TrimSpace(out.String()), fmt.Errorf("accord %s: %w\n%s", strings.Join(args, " "), err, said.String())
 	}
 	return strings.TrimSpace(out.String()), nil
 }
