@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func (c *accountAddCmd) Run(e *env) error {
 	if err := n.db.PutAccount(e.ctx, a); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "Account %s, %s%s.\n", a.Name, a.Role, disabled(a))
+	fmt.Fprintf(e.stdout, "Account %s, %s, %s.\n", a.Name, a.Role, accountState(a))
 	return n.audit(e.ctx, "account.add", a.Name, string(a.Role))
 }
 
@@ -79,11 +80,11 @@ func (c *accountAddCmd) change(a *accord.Account) {
 	}
 }
 
-func disabled(a accord.Account) string {
+func accountState(a accord.Account) string {
 	if a.Disabled {
-		return " (disabled)"
+		return "disabled"
 	}
-	return ""
+	return "enabled"
 }
 
 type accountLinkCmd struct {
@@ -132,11 +133,6 @@ func (c *accountListCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if len(as) == 0 {
-		fmt.Fprintln(e.stderr, "No account yet: \"accord account add NAME --role operator\" makes one.")
-	}
-	for _, a := range as {
-		fmt.Fprintf(e.stdout, "%-20s %s%s\n", a.Name, a.Role, disabled(a))
-	}
-	return nil
+	return printTable(e, as, "No account yet: \"accord account add NAME --role operator\" makes one.", []string{"ACCOUNT", "ROLE", "LANGUAGE", "STATE"},
+		func(a accord.Account) []any { return []any{a.Name, a.Role, cmp.Or(a.Locale, "auto"), accountState(a)} })
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"accord"
@@ -260,30 +259,24 @@ func (c *statusCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if len(records) == 0 {
-		fmt.Fprintln(e.stdout, "No agreement yet: \"accord agreement draft --with PARTY\" writes one to edit.")
-		return nil
-	}
 	parties, err := n.parties(e.ctx)
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "AGREEMENT\tVERSION\tUNTIL\tSTATE")
-	for _, r := range records {
-		a, err := agreement.Open(r.Note, parties)
-		if err != nil {
-			fmt.Fprintf(w, "%s\t%d\t\tdoes not open: %v\n", r.ID, r.Version, err)
-			continue
-		}
-		until := "open"
-		if a.Until != 0 {
-			until = a.Until.Time().Format("2006-01-02")
-		}
-		at := accord.StampOf(now())
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", r.ID, r.Version, until, sayState(agreement.StateOf(a, agreement.SuspendedBy(r.Suspensions, at), at)))
-	}
-	return w.Flush()
+	at := accord.StampOf(now())
+	return printTable(e, records, "No agreement yet: \"accord agreement draft --with PARTY\" writes one to edit.",
+		[]string{"AGREEMENT", "VERSION", "UNTIL", "STATE"},
+		func(r accord.AgreementRecord) []any {
+			a, err := agreement.Open(r.Note, parties)
+			if err != nil {
+				return []any{r.ID, r.Version, "", fmt.Sprintf("does not open: %v", err)}
+			}
+			until := "open"
+			if a.Until != 0 {
+				until = a.Until.Time().Format("2006-01-02")
+			}
+			return []any{r.ID, r.Version, until, sayState(agreement.StateOf(a, agreement.SuspendedBy(r.Suspensions, at), at))}
+		})
 }
 
 type suspendCmd struct {

@@ -4,10 +4,6 @@ package main
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
-	"text/tabwriter"
-	"unicode"
 
 	"github.com/go-json-experiment/json"
 
@@ -44,28 +40,20 @@ func (c *auditCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if len(entries) == 0 {
-		fmt.Fprintln(e.stderr, "Nothing is recorded yet.")
-		return nil
-	}
-	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	if !c.JSON {
-		fmt.Fprintln(w, "AT\tWHO\tWHAT\tOBJECT\tDETAIL")
+	if !c.JSON || len(entries) == 0 {
+		return printTable(e, entries, "Nothing is recorded yet.", []string{"AT", "WHO", "WHAT", "OBJECT", "DETAIL"},
+			func(x accord.AuditEntry) []any { return []any{x.At, x.Who, x.What, x.Object, x.Detail} })
 	}
 	for _, x := range entries {
-		if c.JSON {
-			b, err := json.Marshal(auditLine(x), json.Deterministic(true))
-			if err != nil {
-				return err
-			}
-			if _, err := fmt.Fprintf(e.stdout, "%s\n", b); err != nil {
-				return err
-			}
-			continue
+		b, err := json.Marshal(auditLine(x), json.Deterministic(true))
+		if err != nil {
+			return err
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", x.At, cell(x.Who), cell(x.What), cell(x.Object), cell(x.Detail))
+		if _, err := fmt.Fprintf(e.stdout, "%s\n", b); err != nil {
+			return err
+		}
 	}
-	return w.Flush()
+	return nil
 }
 
 type refusalsCmd struct {
@@ -85,16 +73,8 @@ func (c *refusalsCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if len(refused) == 0 {
-		fmt.Fprintln(e.stderr, "Nothing was refused.")
-		return nil
-	}
-	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "AT\tSOURCE\tWHAT\tWHY")
-	for _, x := range refused {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", x.At, cell(x.Source), cell(x.What), cell(x.Why))
-	}
-	return w.Flush()
+	return printTable(e, refused, "Nothing was refused.", []string{"AT", "SOURCE", "WHAT", "WHY"},
+		func(x accord.Refusal) []any { return []any{x.At, x.Source, x.What, x.Why} })
 }
 
 func goodLimit(n int) error {
@@ -102,18 +82,4 @@ func goodLimit(n int) error {
 		return fmt.Errorf("%w: --limit %d: want 1 to %d", accord.ErrInvalid, n, mostListed)
 	}
 	return nil
-}
-
-// cell is text from outside as one cell of a table: what would move the cursor,
-// hide text or end the cell is written out.
-func cell(s string) string {
-	var b strings.Builder
-	for _, r := range strings.ToValidUTF8(s, "\ufffd") {
-		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' {
-			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }

@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
-	"text/tabwriter"
 	"unicode"
 
 	"github.com/BurntSushi/toml"
@@ -199,14 +198,6 @@ func (c *partnerListCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if len(ps) == 0 {
-		fmt.Fprintln(e.stderr, "No partner yet: \"accord partner add CARD\" pins one.")
-		return nil
-	}
-	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PARTY\tNATION\tADDRESS\tKEY")
-	for _, p := range ps {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", cell(p.Name), cell(string(p.Nation)), cell(p.URL), cell(p.Key))
-	}
-	return w.Flush()
+	return printTable(e, ps, "No partner yet: \"accord partner add CARD\" pins one.", []string{"PARTY", "NATION", "ADDRESS", "KEY"},
+		func(p accord.Party) []any { return []any{p.Name, p.Nation, p.URL, p.Key} })
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"text/tabwriter"
 	"time"
 
 	"accord"
@@ -77,22 +76,21 @@ func (c *tokenListCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if len(ts) == 0 {
-		fmt.Fprintln(e.stderr, "No token yet: \"accord token add NAME --role sensor\" makes one.")
-		return nil
+	return printTable(e, ts, "No token yet: \"accord token add NAME --role sensor\" makes one.",
+		[]string{"ID", "NAME", "ROLE", "PARTY", "EXPIRES", "LAST USED", "STATE"},
+		func(t accord.Token) []any {
+			return []any{fmt.Sprintf("%x", t.Sum[:4]), t.Name, t.Role, t.Party, t.Expires, t.Used, tokenState(t)}
+		})
+}
+
+func tokenState(t accord.Token) string {
+	switch {
+	case t.Revoked:
+		return "revoked"
+	case t.Expires != 0 && t.Expires <= accord.StampOf(now()):
+		return "expired"
 	}
-	w := tabwriter.NewWriter(e.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tROLE\tPARTY\tEXPIRES\tLAST USED\tSTATE")
-	for _, t := range ts {
-		state := "valid"
-		if t.Revoked {
-			state = "revoked"
-		} else if t.Expires != 0 && t.Expires <= accord.StampOf(now()) {
-			state = "expired"
-		}
-		fmt.Fprintf(w, "%x\t%s\t%s\t%s\t%s\t%s\t%s\n", t.Sum[:4], t.Name, t.Role, t.Party, t.Expires, t.Used, state)
-	}
-	return w.Flush()
+	return "valid"
 }
 
 type tokenRevokeCmd struct {
