@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"agreement": {},
 	"ledger":    {},
 	"taxii":     {},
+	"misp":      {"format"},
 	"format":    {},
 	"demodata":  {},
 	"store":     {},
@@ -32,7 +33,7 @@ var mayImport = map[string][]string{
 	"match":     {"format", "agreement"},
 	"protect":   {"format", "agreement"},
 	"sensor":    {"format", "agreement", "match"},
-	"exchange":  {"format", "agreement", "ledger", "taxii"},
+	"exchange":  {"format", "agreement", "ledger", "taxii", "misp"},
 	"retain":    {},
 	"api":       {"format", "agreement", "ledger", "exchange", "match"}, // serves what the last two put on the wire
 	"web":       {"format", "agreement", "ledger"},
