@@ -4,6 +4,7 @@ package taxii
 
 import (
 	"context"
+	"iter"
 
 	"accord"
 )
@@ -82,6 +83,11 @@ type Versions struct {
 type Page struct {
 	Objects []Object
 	More    bool // the query has more after the last of Objects; never with no Objects
+	// Content reads the bytes of objects, which begin Objects, while they are being
+	// sent: it yields them in that order, so that a page of large ones is never held
+	// as a whole. One that is gone since is yielded nil and left out. Nil: Objects
+	// hold their bytes.
+	Content func(ctx context.Context, objects []Object) iter.Seq2[[]byte, error]
 }
 
 // Object is one version of one STIX object in a collection.
@@ -97,7 +103,10 @@ type Object struct {
 	VersionText string
 	Added       accord.Stamp
 	Bytes       []byte // the JSON object
+	Size        int64  // its octets, where Bytes is left to Page.Content
 }
+
+func (o Object) size() int64 { return max(o.Size, int64(len(o.Bytes))) }
 
 // VersionOf returns the instant that names o's version: Version, else Added
 // (§3.4.1: "a value for the version that is consistent to the server").

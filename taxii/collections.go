@@ -17,6 +17,13 @@ func (s *Server) discovery(q *request) error {
 			d.APIRoots = append(d.APIRoots, s.cfg.URL+"/"+r.Name+"/")
 		}
 	}
+	more, err := s.derived(q)
+	if err != nil {
+		return err
+	}
+	for _, r := range more {
+		d.APIRoots = append(d.APIRoots, s.cfg.URL+"/"+r.Name+"/")
+	}
 	if len(d.APIRoots) > 0 {
 		d.Default = d.APIRoots[0]
 	}

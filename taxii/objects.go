@@ -3,9 +3,11 @@
 package taxii
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"net/http"
 	"os"
 
@@ -43,9 +45,12 @@ func (s *Server) object(q *request) error {
 func (s *Server) sendObjects(q *request, p served) {
 	size := int64(0)
 	for i := range p.objects {
-		size += int64(len(p.objects[i].Bytes))
+		size += p.objects[i].size()
 	}
-	s.stream(q, http.StatusOK, size, func(w io.Writer) { writeEnvelope(w, p.objects, p.next) })
+	// A slow reader may take as long as the answer's deadline: see ServeHTTP.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(q.r.Context()), 2*s.cfg.Timeout)
+	defer cancel()
+	s.stream(q, http.StatusOK, size, func(w io.Writer) error { return writeEnvelope(w, p.bytes(ctx), p.next) })
 }
 
 // manifest answers GET {api-root}/collections/{id}/manifest/ (§5.3). The
@@ -85,6 +90,21 @@ func (s *Server) versions(q *request) error {
 type served struct {
 	objects []Object
 	next    string
+	content func(context.Context, []Object) iter.Seq2[[]byte, error]
+}
+
+// bytes yields what the objects are made of.
+func (p served) bytes(ctx context.Context) iter.Seq2[[]byte, error] {
+	if p.content != nil && len(p.objects) > 0 {
+		return p.content(ctx, p.objects)
+	}
+	return func(yield func([]byte, error) bool) {
+		for i := range p.objects {
+			if !yield(p.objects[i].Bytes, nil) {
+				return
+			}
+		}
+	}
 }
 
 // page reads the query, asks the Backend, and sets the two date headers.
@@ -126,7 +146,7 @@ func (s *Server) page(q *request, takes params, narrow func(*Query)) (served, er
 	}
 	cut, more := s.cut(p)
 	first, last := f.AddedAfter, f.AddedAfter
-	out := served{objects: cut}
+	out := served{objects: cut, content: p.Content}
 	if n := len(cut); n > 0 {
 		first, last = cut[0].Added, cut[n-1].Added
 		if more {
@@ -178,7 +198,7 @@ func (s *Server) exists(q *request, c Collection, f Query) error {
 func (s *Server) cut(p Page) (objects []Object, more bool) {
 	var size int64
 	for i := range p.Objects {
-		if size += int64(len(p.Objects[i].Bytes)); size >= s.cfg.MaxPageBytes {
+		if size += p.Objects[i].size(); size >= s.cfg.MaxPageBytes {
 			return p.Objects[:i+1], p.More || i+1 < len(p.Objects)
 		}
 	}

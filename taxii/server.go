@@ -21,6 +21,8 @@ type Config struct {
 	Contact     string
 	// Roots are the API roots, at least one (§8.2.1), the default one first.
 	Roots []Root
+	// Derived are more roots, that come and go with what the node knows.
+	Derived *Derived
 	// URL is the server's own address, "https://host:port"; with it discovery
 	// names API roots absolutely, without it relatively.
 	URL string
@@ -43,7 +45,12 @@ type Config struct {
 	MaxRatio     int           // most that a gzip body may expand; default 100
 	MaxAdds      int           // adds taken at once, a quarter of them from one caller; default 8
 	Timeout      time.Duration // for reading a request and for the Backend; default 30 s
-	Log          *slog.Logger  // what failed inside; nil is silent
+	// Rate is how many requests a second a caller may make in the long run, Burst
+	// how many at once; who makes more gets 429 with Retry-After. Defaults 100 and
+	// 1000. Now is the clock they are measured by; nil is no limit.
+	Rate, Burst float64
+	Now         func() time.Time
+	Log         *slog.Logger // what failed inside; nil is silent
 }
 
 // Root is an API root: a URL under which collections live (§1.6.2).
@@ -56,6 +63,15 @@ type Root struct {
 	MaxContentLength int64
 }
 
+// Derived are API roots under one path, of which the Backend says at each request
+// which there are.
+type Derived struct {
+	Prefix string // path of them all, without the slashes at the ends: "agreements"
+	// Roots returns those that a caller may know, named Prefix + "/" + something
+	// without a slash, in an order that stays the same.
+	Roots func(ctx context.Context, c Caller) ([]Root, error)
+}
+
 // Server is a TAXII 2.1 Collections Server (§8.1.2): an http.Handler for
 // /taxii2/ and the API roots. It MUST be served over TLS made with [TLSConfig],
 // or stand behind what does that.
@@ -63,6 +79,7 @@ type Server struct {
 	cfg   Config
 	roots map[string]*Root
 	adds  gate
+	pace  limiter
 }
 
 const discoveryPath = "/taxii2/" // §8.2.1: "located at the root of the server"
@@ -96,23 +113,46 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
+	if d := c.Derived; d != nil {
+		if err := s.fits(d.Prefix); err != nil {
+			return nil, err
+		}
+	}
 	s.defaults()
+	if c.Now != nil {
+		s.pace.rate, s.pace.burst = c.Rate, c.Burst
+	}
 	return s, nil
 }
 
 func (s *Server) addRoot(r *Root) error {
-	if !rootShape.MatchString(r.Name) || r.Name == "taxii2" || r.Title == "" {
-		return fmt.Errorf("taxii server: API root %q: want a path other than taxii2, and a title", r.Name)
+	if err := s.fits(r.Name); err != nil {
+		return err
 	}
-	for other := range s.roots {
-		if other == r.Name || strings.HasPrefix(other, r.Name+"/") || strings.HasPrefix(r.Name, other+"/") {
-			return fmt.Errorf("taxii server: API roots %q and %q overlap (§4.2)", other, r.Name)
-		}
+	if r.Title == "" {
+		return fmt.Errorf("taxii server: API root %q: want a title (§4.2.1)", r.Name)
 	}
+	r.defaults()
+	s.roots[r.Name] = r
+	return nil
+}
+
+func (r *Root) defaults() {
 	if r.MaxContentLength <= 0 {
 		r.MaxContentLength = 16 << 20
 	}
-	s.roots[r.Name] = r
+}
+
+// fits says what is wrong with the path of a root, or of derived ones.
+func (s *Server) fits(name string) error {
+	if !rootShape.MatchString(name) || name == "taxii2" {
+		return fmt.Errorf("taxii server: API root %q: want a path other than taxii2", name)
+	}
+	for other := range s.roots {
+		if other == name || strings.HasPrefix(other, name+"/") || strings.HasPrefix(name, other+"/") {
+			return fmt.Errorf("taxii server: API roots %q and %q overlap (§4.2)", other, name)
+		}
+	}
 	return nil
 }
 
@@ -133,6 +173,12 @@ func (s *Server) defaults() {
 	if c.Timeout <= 0 {
 		c.Timeout = 30 * time.Second
 	}
+	if c.Rate <= 0 {
+		c.Rate = 100
+	}
+	if c.Burst < 1 {
+		c.Burst = max(1000, c.Rate)
+	}
 	if len(c.Challenges) == 0 {
 		c.Challenges = []string{`Basic realm="TAXII 2.1", charset="UTF-8"`, `Bearer realm="TAXII 2.1"`}
 	}
@@ -149,6 +195,9 @@ func (s *Server) Paths() []string {
 		if p := "/" + r.Name + "/"; !strings.HasPrefix(p, discoveryPath) {
 			paths = append(paths, p)
 		}
+	}
+	if s.cfg.Derived != nil {
+		paths = append(paths, "/"+s.cfg.Derived.Prefix+"/")
 	}
 	return paths
 }
@@ -204,8 +253,16 @@ func (s *Server) serve(q *request) (err error) {
 	if q.caller, err = s.cfg.Authenticate(q.r); err != nil {
 		return fmt.Errorf("authenticate: %w", err)
 	}
-	e, ok := s.find(q)
-	if !ok || q.root != nil && !s.allowed(q.caller, q.root) {
+	if s.cfg.Now != nil {
+		if wait := s.pace.take(q.caller.Party+"\x00"+q.caller.Name, s.cfg.Now()); wait > 0 {
+			return tooFast(wait)
+		}
+	}
+	e, ok, err := s.find(q)
+	if err != nil {
+		return err
+	}
+	if !ok {
 		return refuse(http.StatusNotFound, "no such endpoint; a path ends in / (§3.1)")
 	}
 	h := e.method(q.r.Method)
@@ -247,30 +304,65 @@ func (s *Server) allowed(c Caller, r *Root) bool {
 }
 
 // find sets q.root and q.args from the path. §3.1: it "MUST end in a trailing
-// slash", which is part of the URL.
-func (s *Server) find(q *request) (endpoint, bool) {
+// slash", which is part of the URL. A root that is not for the caller is none.
+func (s *Server) find(q *request) (endpoint, bool, error) {
 	path := q.r.URL.Path
 	if path == discoveryPath {
-		return discoveryEndpoint, true
+		return discoveryEndpoint, true, nil
 	}
 	path, ok := strings.CutPrefix(path, "/")
 	if !ok {
-		return endpoint{}, false
+		return endpoint{}, false, nil
 	}
 	for name, root := range s.roots {
-		rest, ok := strings.CutPrefix(path, name+"/")
-		if !ok {
-			continue
+		if rest, ok := strings.CutPrefix(path, name+"/"); ok && s.allowed(q.caller, root) {
+			e, ok := q.enter(root, rest)
+			return e, ok, nil
 		}
-		q.root = root
-		for _, e := range endpoints {
-			if args, ok := matchPath(e.path, rest); ok {
-				q.args = args
-				return e, true
-			}
+	}
+	if d := s.cfg.Derived; d == nil || !strings.HasPrefix(path, d.Prefix+"/") {
+		return endpoint{}, false, nil
+	}
+	roots, err := s.derived(q)
+	for i := range roots {
+		if rest, ok := strings.CutPrefix(path, roots[i].Name+"/"); ok {
+			e, ok := q.enter(&roots[i], rest)
+			return e, ok, nil
+		}
+	}
+	return endpoint{}, false, err
+}
+
+// enter finds the endpoint of a root that the rest of a path names.
+func (q *request) enter(root *Root, rest string) (endpoint, bool) {
+	q.root = root
+	for _, e := range endpoints {
+		if args, ok := matchPath(e.path, rest); ok {
+			q.args = args
+			return e, true
 		}
 	}
 	return endpoint{}, false
+}
+
+// derived returns the derived roots that the caller may know.
+func (s *Server) derived(q *request) ([]Root, error) {
+	d := s.cfg.Derived
+	if d == nil {
+		return nil, nil
+	}
+	roots, err := d.Roots(q.r.Context(), q.caller)
+	if err != nil {
+		return nil, fmt.Errorf("API roots: %w", err)
+	}
+	for i := range roots {
+		under, ok := strings.CutPrefix(roots[i].Name, d.Prefix+"/")
+		if !ok || !rootShape.MatchString(under) || strings.Contains(under, "/") {
+			return nil, fmt.Errorf("API root %q is not under %q", roots[i].Name, d.Prefix)
+		}
+		roots[i].defaults()
+	}
+	return roots, nil
 }
 
 func matchPath(pattern, path string) (args []string, ok bool) {
