@@ -166,6 +166,9 @@ func (e *edit) put(it accord.Item, res *accord.IngestResult) {
 	case e.foreign(&it) && (v == nil || !bytes.Equal(v.Bytes, it.Bytes)):
 		res.Conflicts++
 		res.Conflict = append(res.Conflict, it.ItemKey)
+	case v == nil && e.newest(it.ID) != nil:
+		e.add(it)
+		res.Updated++
 	case v == nil:
 		e.add(it)
 		res.New++
@@ -346,7 +349,8 @@ func gained(to []any, n int64, now, old []string) []any {
 
 // Ingest stores a batch of items in one transaction.
 //
-// A key that is new is inserted. A key that is stored with the same bytes counts
+// A key that is new is inserted: New for an id that is new, Updated for another
+// version of one that is stored. A key that is stored with the same bytes counts
 // as Same, but a partner's item that the node now has of its own becomes its
 // own (Updated). Other bytes under a stored key are a conflict and the first are
 // kept, unless both came from the same partner: then the newer replace them, and
@@ -354,16 +358,10 @@ func gained(to []any, n int64, now, old []string) []any {
 // (Updated). An id belongs to whoever its newest version came from: anything that
 // another partner gives under it, but for the same bytes, is a conflict too.
 func (d *DB) Ingest(ctx context.Context, items []accord.Item, at accord.Stamp) (res accord.IngestResult, err error) {
-	ids := make([]string, len(items))
-	for i := range items {
-		if items[i].ID == "" || len(items[i].ID) > longest {
-			return res, fmt.Errorf("ingest: %w: id of %d bytes", accord.ErrInvalid, len(items[i].ID))
-		}
-		ids[i] = items[i].ID
+	if err := fitIDs(items); err != nil || len(items) == 0 {
+		return res, err
 	}
-	if len(items) == 0 {
-		return res, nil
-	}
+	ids := idsOfItems(items)
 	err = d.write(ctx, "ingest", func(t *tx) error {
 		res = accord.IngestResult{}
 		e, err := t.load(ctx, ids, at)

@@ -89,7 +89,7 @@ func contract(t *testing.T, engine func(testing.TB) string) map[string][]any {
 // small are tables that hold one row for a party, a zone, a person or a total:
 // walking through them whole is meant.
 var small = []string{
-	"tally", "zone", "head", "party", "agreement", "suspension", "account", "token", "session", "counter", "stage", "pushed",
+	"tally", "zone", "head", "party", "agreement", "suspension", "account", "token", "session", "counter", "stage", "pushed", "feed",
 }
 
 var (

@@ -107,7 +107,7 @@ func newVersion(t *testing.T, d *store.DB) {
 
 func lateVersion(t *testing.T, d *store.DB) {
 	ingest(t, d, t0, indicator(1, t0+7))
-	if got := ingest(t, d, t0, indicator(1, t0)); got.New != 1 {
+	if got := ingest(t, d, t0, indicator(1, t0)); got.Updated != 1 {
 		t.Errorf("late: %+v", got)
 	}
 	if it := must(d.Item(t.Context(), indicator(1, 0).ID))(t); it.Version != t0+7 {
@@ -167,7 +167,7 @@ func staysOwn(t *testing.T, d *store.DB) {
 
 func idTwice(t *testing.T, d *store.DB) {
 	got := ingest(t, d, t0, indicator(1, t0), indicator(1, t0+1), indicator(1, t0), indicator(2, t0))
-	if got.New != 3 || got.Same != 1 {
+	if got.New != 2 || got.Updated != 1 || got.Same != 1 {
 		t.Errorf("result %+v", got)
 	}
 	if s := must(d.SoughtSince(t.Context(), 0, 10))(t); len(s) != 2 {
