@@ -35,8 +35,9 @@ var mayImport = map[string][]string{
 	"sensor":    {"format", "agreement", "match"},
 	"exchange":  {"format", "agreement", "ledger", "taxii", "misp"},
 	"retain":    {},
+	"knowledge": {"format"},
 	"api":       {"format", "agreement", "ledger", "exchange", "match"}, // serves what the last two put on the wire
-	"web":       {"format", "agreement", "ledger"},
+	"web":       {"format", "agreement", "ledger", "knowledge"},
 	"cmd":       {"*"},
 	"testworld": {"*"},
 	"bench":     {"*"},
@@ -67,7 +68,7 @@ var reserved = []struct {
 }
 
 // pure rooms do no I/O: what they know is in their arguments.
-var pure = []string{".", "agreement", "format"}
+var pure = []string{".", "agreement", "format", "knowledge"}
 
 var inputOutput = []string{"os", "net", "net/http", "os/exec", "syscall", "log/slog", "io/ioutil", "path/filepath"}
 

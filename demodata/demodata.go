@@ -22,6 +22,7 @@ var FS embed.FS
 const (
 	Bundle21   = "salt-lantern.stix21.json"      // a campaign: reports, malware, victims, indicators of every marking
 	Bundle20   = "quiet-harbour.stix20.json"     // an older report in STIX 2.0
+	Techniques = "techniques.stix21.json"        // a few tactics and techniques of ATT&CK in words of our own
 	Event      = "lamp-black.misp.json"          // a MISP event with objects, tags and galaxies
 	Indicators = "indicators.tsv"                // some 2,000 rows: type, value, category, family
 	DNSLog     = "dns.log"                       // Zeek dns.log, tab separated
@@ -31,4 +32,4 @@ const (
 )
 
 // Intelligence are the files that accord ingest reads.
-var Intelligence = []string{Bundle21, Bundle20, Event, Indicators}
+var Intelligence = []string{Bundle21, Bundle20, Techniques, Event, Indicators}

@@ -25,7 +25,7 @@ var update = flag.Bool("update", false, "write the sample files anew")
 var made = map[string]func() []byte{
 	demodata.Bundle21: bundle21, demodata.Bundle20: bundle20, demodata.Event: event,
 	demodata.Indicators: indicators, demodata.DNSLog: dnsLog, demodata.DNSJSON: dnsJSON,
-	demodata.Warning: warning, demodata.Critical: critical,
+	demodata.Warning: warning, demodata.Critical: critical, demodata.Techniques: techniques,
 }
 
 func TestTheSampleFilesAreWhatTheGeneratorMakes(t *testing.T) {

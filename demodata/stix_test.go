@@ -101,8 +101,8 @@ func bundle21() []byte {
 	black := w.add("malware", "LampBlack", "amber", object{"is_family": true, "malware_types": []string{"ransomware"}})
 	pipe := w.add("tool", "QuietPipe", "clear", object{"tool_types": []string{"remote-access"}})
 	techniques := map[string]string{}
-	for _, t := range [][2]string{{"T1566.002", "Spearphishing Link"}, {"T1071.004", "Application Layer Protocol: DNS"}, {"T1486", "Data Encrypted for Impact"}} {
-		techniques[t[0]] = w.add("attack-pattern", t[1], "clear", object{"external_references": []object{{"source_name": "mitre-attack", "external_id": t[0]}}})
+	for _, t := range [][3]string{{"T1566.002", "Spearphishing Link", "initial-access"}, {"T1071.004", "Application Layer Protocol: DNS", "command-and-control"}, {"T1486", "Data Encrypted for Impact", "impact"}} {
+		techniques[t[0]] = w.add("attack-pattern", t[1], "clear", named(t[0], object{"kill_chain_phases": phases(t[2])}))
 	}
 	all := []string{heron, lantern, hook, black, pipe}
 	var harmed []string
