@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"demodata":  {},
 	"store":     {},
 	"ingest":    {"format", "agreement"},
+	"feed":      {"format", "agreement", "taxii"},
 	"match":     {"format", "agreement"},
 	"protect":   {"format", "agreement"},
 	"sensor":    {"format", "agreement", "match"},
