@@ -76,6 +76,12 @@ type Options struct {
 	AtLeast  accord.TLP  // markings more open than this are raised to it
 	Labels   []string    // added to every item's labels
 	Format   Format
+	Form     accord.ListForm // how a list is written, where its content does not tell
+	// Context holds every indicator as context: it is looked for, never blocked.
+	Context bool
+	// Revive brings a list's row back that was withdrawn for this reason; what was
+	// withdrawn for another stays withdrawn.
+	Revive string
 	Limit    int64 // list rows and STIX objects to take at most; 0 = all
 	// Created is the date of list rows not stored before; 0 = now.
 	Created accord.Stamp

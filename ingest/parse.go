@@ -7,6 +7,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json"
 
 	"accord"
 	"accord/format/list"
@@ -179,7 +182,7 @@ func (p *parsing) misp(e entry) error {
 // list turns the rows of a list into indicators, a batch at a time.
 func (p *parsing) list(e entry) error {
 	rows := make([]list.Row, 0, p.lim.Batch)
-	for row, err := range list.Read(e.r, list.Limits{}) {
+	for row, err := range list.ReadAs(e.r, list.Limits{}, p.o.Form) {
 		if err != nil {
 			if !p.refusable(err) {
 				return err
@@ -247,18 +250,52 @@ func (p *parsing) indicators(e entry, rows []list.Row) error {
 }
 
 // again returns the item of a row whose indicator is stored: with its dates, and
-// as a new version when it says something else now.
+// as a new version when it says something else now. Labels add up: those that
+// earlier runs gave stay, so that runs with other labels do not make a version
+// each time.
 func (p *parsing) again(row list.Row, o list.Options, old accord.Item) (accord.Item, error) {
 	o.Created, o.Modified = old.Created, old.Version
+	back := old.Withdrawn != 0 && p.o.Revive != "" && old.Why == p.o.Revive && old.Origin.Own()
 	item, err := row.Item(o)
+	if err == nil && !bytes.Equal(item.Bytes, old.Bytes) {
+		o.Labels = moreLabels(givenLabels(row, old.Bytes), o.Labels)
+		item, err = row.Item(o)
+	}
 	switch {
-	case err != nil || bytes.Equal(item.Bytes, old.Bytes):
+	case err != nil || bytes.Equal(item.Bytes, old.Bytes) && !back:
 		return item, err
-	case old.Withdrawn != 0 || !old.Origin.Own() || p.at <= old.Version:
+	case old.Withdrawn != 0 && !back || !old.Origin.Own() || p.at <= old.Version:
 		return old, nil // what was taken back, or is a partner's, a list does not change
 	}
 	o.Modified = p.at
 	return row.Item(o)
+}
+
+// givenLabels are the labels written in b that do not come from the row itself.
+func givenLabels(row list.Row, b []byte) []string {
+	var has struct {
+		Labels []string `json:"labels"`
+	}
+	if json.Unmarshal(b, &has) != nil {
+		return nil // erased
+	}
+	labels := has.Labels
+	if row.Category != "" && len(labels) > 0 && labels[0] == row.Category {
+		labels = labels[1:]
+	}
+	if n := len(labels); row.Family != "" && n > 0 && labels[n-1] == "family:"+row.Family {
+		labels = labels[:n-1]
+	}
+	return slices.Clip(labels)
+}
+
+func moreLabels(have, more []string) []string {
+	for _, l := range more {
+		if !slices.Contains(have, l) {
+			have = append(have, l)
+		}
+	}
+	return have
 }
 
 // add puts an item into the batch, with what the node knows of it.
@@ -273,6 +310,9 @@ func (p *parsing) add(item accord.Item) error {
 				break
 			}
 		}
+	}
+	if p.o.Context && item.Type == "indicator" && item.Held == "" {
+		item.Held = accord.HeldContext + p.o.Source
 	}
 	p.next.items = append(p.next.items, item)
 	p.next.size += len(item.Bytes)

@@ -68,13 +68,21 @@ var (
 )
 
 // Read yields the rows of a list in order.
-func Read(r io.Reader, lim Limits) iter.Seq2[Row, error] {
+func Read(r io.Reader, lim Limits) iter.Seq2[Row, error] { return ReadAs(r, lim, accord.ListForm{}) }
+
+// ReadAs is Read for a list of which form says how it is written. A form that
+// [CheckForm] refuses is the first and last thing yielded.
+func ReadAs(r io.Reader, lim Limits, form accord.ListForm) iter.Seq2[Row, error] {
+	f, err := formOf(form)
+	if err != nil {
+		return func(yield func(Row, error) bool) { yield(Row{}, err) }
+	}
 	if lim.Line <= 0 {
 		lim.Line = defaultLine
 	}
 	return func(yield func(Row, error) bool) {
 		br := bufio.NewReaderSize(r, max(lim.Line+1, 64<<10))
-		p := parser{}
+		p := parser{form: f}
 		for n := 1; ; n++ {
 			line, err := readLine(br, lim.Line)
 			if errors.Is(err, io.EOF) {

@@ -35,6 +35,7 @@ type parser struct {
 	head  *columns // the header in force
 	offer *columns // a header found in a comment, if the first line fits it
 	cells []string
+	form  form
 }
 
 // line reads one line; ok is false for what carries no row (blank, comment, header).
@@ -46,6 +47,9 @@ func (p *parser) line(s string) (row Row, ok bool, err error) {
 	if t == "" {
 		return Row{}, false, nil
 	}
+	if p.form.comment != "" && strings.HasPrefix(t, p.form.comment) {
+		return Row{}, false, nil
+	}
 	if c, isComment := comment(t); isComment {
 		if !p.begun {
 			if h := p.header(c); h != nil && h.n > 1 {
@@ -53,6 +57,9 @@ func (p *parser) line(s string) (row Row, ok bool, err error) {
 			}
 		}
 		return Row{}, false, nil
+	}
+	if p.form.number > 0 {
+		return p.numbered(s)
 	}
 	if !p.begun {
 		p.begun = true
@@ -85,7 +92,7 @@ func comment(t string) (string, bool) {
 
 // header returns the columns that s names, or nil when s is not a header.
 func (p *parser) header(s string) *columns {
-	for _, sep := range []byte{'\t', ',', ';'} {
+	for _, sep := range p.form.seps([]byte{'\t', ',', ';'}) {
 		cells, err := p.split(s, sep)
 		if err != nil || len(cells) == 1 && sep != ';' {
 			continue
@@ -97,6 +104,9 @@ func (p *parser) header(s string) *columns {
 		h := &columns{
 			sep: sep, n: len(names), typ: first(names, typeNames), value: first(names, valueNames),
 			category: first(names, categoryNames), family: first(names, familyNames), note: first(names, noteNames),
+		}
+		if p.form.name != "" {
+			h.value = slices.Index(names, p.form.name)
 		}
 		if h.value >= 0 {
 			return h
@@ -131,7 +141,11 @@ func (p *parser) table(s string) (Row, error) {
 		}
 		return strings.TrimSpace(cells[i])
 	}
-	row, err := value(cell(h.typ), cell(h.value))
+	typ := cell(h.typ)
+	if p.form.kind != "" {
+		typ = p.form.kind
+	}
+	row, err := value(typ, cell(h.value))
 	if err != nil {
 		return Row{}, err
 	}
@@ -145,7 +159,7 @@ func (p *parser) table(s string) (Row, error) {
 func (p *parser) plain(t string) (Row, error) {
 	word, rest, more := strings.Cut(strings.ReplaceAll(t, "\t", " "), " ")
 	if !more {
-		if row, err := value("", t); err == nil {
+		if row, err := value(p.form.kind, t); err == nil {
 			return row, nil
 		}
 	} else {
@@ -153,14 +167,14 @@ func (p *parser) plain(t string) (Row, error) {
 		if name, _, _ := strings.Cut(rest, " "); word == "0.0.0.0" || word == "127.0.0.1" || word == "::1" || word == "::" {
 			return value("domain", name)
 		}
-		if row, err := value("", word); err == nil {
+		if row, err := value(p.form.kind, word); err == nil {
 			if c, isComment := comment(rest); isComment {
 				row.Comment = c
 			}
 			return row, nil
 		}
 	}
-	for _, sep := range []byte{'\t', ',', ';', '|'} {
+	for _, sep := range p.form.seps([]byte{'\t', ',', ';', '|'}) {
 		if strings.IndexByte(t, sep) < 0 {
 			continue
 		}
@@ -169,7 +183,7 @@ func (p *parser) plain(t string) (Row, error) {
 			continue
 		}
 		for _, c := range cells {
-			if row, err := value("", strings.TrimSpace(c)); err == nil {
+			if row, err := value(p.form.kind, strings.TrimSpace(c)); err == nil {
 				return row, nil
 			}
 		}
