@@ -3,56 +3,170 @@
 package main
 
 import (
+	"bufio"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/go-json-experiment/json"
 
 	"accord/format/stix"
 )
 
 // stixCmd are the commands on STIX itself: they need no node.
 type stixCmd struct {
-	Validate stixValidateCmd `cmd:"" help:"Check STIX against the standard; each finding names its place and section."`
+	Validate stixValidateCmd `cmd:"" help:"Check STIX against the standard; each finding names its place and section. Exits 0 when all is valid, 1 when not, 2 when an input cannot be read."`
 }
 
 type stixValidateCmd struct {
-	Files []string `arg:"" help:"Files of STIX 2.1 or 2.0; - is standard input."`
+	Files  []string `arg:"" help:"Files of STIX 2.1 or 2.0, plain or gzip: bundles, TAXII envelopes, lists, single objects; - is standard input. All are one set: versions of an object are compared."`
+	Strict bool     `help:"What the standard only advises (SHOULD) counts as not valid too."`
+	Must   bool     `help:"Leave out what the standard only advises."`
+	Max    int      `help:"Print at most so many findings; 0: all. The others are counted." default:"1000" placeholder:"N"`
+	JSON   bool     `help:"Print one JSON object: findings, report, valid."`
 }
 
-// Run exits with 0 when everything is valid, 1 when something is not, and 2 when
-// an input could not be read to its end.
+// Run prints findings as they are found, and what was counted.
 func (c *stixValidateCmd) Run(e *env) error {
-	objects, bad := 0, 0
-	for _, name := range c.Files {
-		in := e.stdin
-		if name != "-" {
-			f, err := os.Open(name)
-			if err != nil {
-				return errStatus{2, err}
-			}
-			defer f.Close() //nolint:errcheck // only read
-			in = f
-		}
-		n, wrong := c.read(e.stdout, in)
-		objects, bad = objects+n, bad+wrong
+	if c.Max < 0 {
+		return errStatus{2, fmt.Errorf("--max %d: want 0 or more", c.Max)}
 	}
-	fmt.Fprintf(e.stdout, "%d objects, %d not valid\n", objects, bad)
-	if bad > 0 {
-		return errStatus{1, fmt.Errorf("%d of %d objects are not valid", bad, objects)}
+	out := findings{w: bufio.NewWriter(e.stdout), json: c.JSON, most: c.Max, must: c.Must && !c.Strict}
+	out.begin()
+	v := stix.NewValidator(stix.DefaultLimits)
+	var unread error
+	for _, name := range c.Files {
+		out.file = name
+		if err := c.read(e, v, name, &out); err != nil {
+			unread = errors.Join(unread, fmt.Errorf("%s: %w", cell(name), err))
+		}
+	}
+	r := v.Report()
+	valid := r.Valid() && unread == nil && (!c.Strict || r.Should == 0)
+	if err := out.end(r, valid); err != nil {
+		return errStatus{2, err}
+	}
+	switch {
+	case unread != nil:
+		return errStatus{2, unread}
+	case r.Partial:
+		return errStatus{2, errors.New("an input could not be read to its end: see \"truncated\", above")}
+	case !valid:
+		return errStatus{1, errors.New("not valid: see the findings, above")}
 	}
 	return nil
 }
 
-func (c *stixValidateCmd) read(w io.Writer, in io.Reader) (objects, bad int) {
-	for raw, err := range stix.Read(in, stix.DefaultLimits) {
-		objects++
-		if err == nil {
-			_, err = stix.Parse(raw, 0)
-		}
+// read checks one file.
+func (c *stixValidateCmd) read(e *env, v *stix.Validator, name string, out *findings) error {
+	in := e.stdin
+	if name != "-" {
+		f, err := os.Open(name)
 		if err != nil {
-			bad++
-			fmt.Fprintln(w, cell(err.Error()))
+			return err
 		}
+		defer f.Close() //nolint:errcheck // only read
+		in = f
 	}
-	return objects, bad
+	buffered := bufio.NewReaderSize(in, 64<<10)
+	in = buffered
+	if head, _ := buffered.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
+		z, err := gzip.NewReader(buffered)
+		if err != nil {
+			return fmt.Errorf("read gzip: %w", err)
+		}
+		in = z
+	}
+	return v.Read(until(e, in), func(f stix.Finding) error { return out.add(f) })
+}
+
+// until reads in until the command is interrupted.
+func until(e *env, in io.Reader) io.Reader {
+	return readerFunc(func(b []byte) (int, error) {
+		if err := e.ctx.Err(); err != nil {
+			return 0, err
+		}
+		return in.Read(b)
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
+
+// findings prints findings as text or as JSON, without holding them.
+type findings struct {
+	w      *bufio.Writer
+	file   string
+	json   bool
+	must   bool // leave out what is advised
+	most   int
+	shown  int
+	hidden int
+}
+
+// named is a finding and the file it was found in, as --json prints it.
+type named struct {
+	File string `json:"file"`
+	stix.Finding
+}
+
+func (p *findings) begin() {
+	if p.json {
+		_, _ = p.w.WriteString(`{"findings":[`) // end reports what failed
+	}
+}
+
+func (p *findings) add(f stix.Finding) error {
+	if p.must && f.Level == stix.Should {
+		return nil
+	}
+	if p.most > 0 && p.shown == p.most {
+		p.hidden++
+		return nil
+	}
+	p.shown++
+	if !p.json {
+		object := ""
+		if f.Object != "" {
+			object = " [" + f.Object + "]"
+		}
+		_, err := fmt.Fprintf(p.w, "%s: %s\n", cell(p.file), cell(f.String()+object))
+		return err
+	}
+	line, err := json.Marshal(named{p.file, f})
+	if err != nil {
+		return fmt.Errorf("write finding: %w", err)
+	}
+	if p.shown > 1 {
+		_ = p.w.WriteByte(',')
+	}
+	_, err = p.w.Write(append([]byte{'\n'}, line...))
+	return err
+}
+
+// end prints the counts and flushes.
+func (p *findings) end(r stix.Report, valid bool) error {
+	if p.json {
+		line, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("write report: %w", err)
+		}
+		fmt.Fprintf(p.w, "\n],\"omitted\":%d,\"report\":%s,\"valid\":%t}\n", p.hidden, line, valid)
+		return p.w.Flush()
+	}
+	if p.hidden > 0 {
+		fmt.Fprintf(p.w, "%d more findings are not shown: see --max.\n", p.hidden)
+	}
+	fmt.Fprintf(p.w, "%d objects, %d not valid; findings: %d MUST, %d SHOULD", r.Objects, r.Invalid, r.Must, r.Should)
+	if r.Upgraded > 0 {
+		fmt.Fprintf(p.w, "; %d of STIX 2.0, checked as 2.1", r.Upgraded)
+	}
+	if r.Forgotten > 0 {
+		fmt.Fprintf(p.w, "; versions of %d were not compared: too many ids", r.Forgotten)
+	}
+	fmt.Fprintln(p.w)
+	return p.w.Flush()
 }

@@ -20,11 +20,14 @@ func (p *parser) check() error {
 			return err
 		}
 	}
-	for _, o := range orders {
-		a, okA := instant(d.str(o.first))
-		b, okB := instant(d.str(o.second))
-		if okA && okB && (b.Before(a) || o.strict && b.Equal(a)) {
-			return problem(o.second, o.section, "%s is before %s", o.second, o.first)
+	for _, r := range p.schema.rules {
+		if r.kind != "order" && r.kind != "after" || !instants[r.names[0]] {
+			continue
+		}
+		a, okA := instant(d.str(r.names[0]))
+		b, okB := instant(d.str(r.names[1]))
+		if okA && okB && (b.Before(a) || r.kind == "after" && b.Equal(a)) {
+			return problem(r.names[1], orderSection(p.schema, r), "%s is before %s", r.names[1], r.names[0])
 		}
 	}
 	if p.typ == "marking-definition" && d.get("extensions") == 0 && (d.get("definition_type") == 0 || d.get("definition") == 0) {
@@ -44,11 +47,14 @@ func (p *parser) required() error {
 		common = []string{"created"}
 	case classObservable:
 	}
-	for _, names := range [...][]string{common, s.required} {
-		for _, n := range names {
-			if d.get(n) == 0 {
-				return problem(n, s.section, "%s needs the property %q", article(p.typ), n)
-			}
+	for _, n := range common {
+		if d.get(n) == 0 {
+			return problem(n, "3.2", "%s needs the property %q", article(p.typ), n)
+		}
+	}
+	for _, n := range s.required {
+		if d.get(n) == 0 {
+			return problem(n, s.section, "%s needs the property %q", article(p.typ), n)
 		}
 	}
 	for _, n := range s.oneOf {
@@ -76,7 +82,7 @@ func (p *parser) property(m member) error {
 	switch {
 	case kind == 'n':
 		return problem(clip(m.name), "2", "null is not a value of STIX; leave the property out")
-	case instants[m.name] && (p.schema.section != "7.3" || m.name == "created" || m.name == "modified"):
+	case instants[m.name] && (schemas[p.typ] != nil || m.name == "created" || m.name == "modified"):
 		return p.timestamp(m, kind)
 	case texts[m.name] && kind != '"' && schemas[p.typ] != nil:
 		return problem(m.name, p.schema.section, "want a string")
@@ -190,4 +196,12 @@ func (p *parser) granular(m member) error {
 		})
 	})
 	return err
+}
+
+// orderSection is the section that demands the order of r.
+func orderSection(s *schema, r rule) string {
+	if r.names[0] == "created" {
+		return "3.2"
+	}
+	return s.section
 }

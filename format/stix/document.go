@@ -292,7 +292,7 @@ func (d *document) find(n int32, name string) int32 {
 		return 0
 	}
 	for k := n + 1; k < d.nodes[n].next; k = d.nodes[k+1].next {
-		if d.text(k) == name {
+		if string(d.bare(k)) == name {
 			return k + 1
 		}
 	}

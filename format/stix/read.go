@@ -50,6 +50,12 @@ type splitter struct {
 	yield func(Raw, error) bool
 	spec  string // of the bundle
 	count int
+
+	// What a Validator wants to know besides: each object before it is checked
+	// strictly, where it is, and the members and ends of containers.
+	accept func(raw []byte, place step) error
+	member func(name string, value []byte)
+	ended  func(typ string, list bool)
 }
 
 func newSplitter(r io.Reader, lim Limits, yield func(Raw, error) bool) *splitter {
@@ -168,6 +174,9 @@ func (s *splitter) object() error {
 		}
 		if name == "objects" && s.dec.PeekKind() == '[' && (typ == "bundle" || typ == "") {
 			container = true
+			if s.member != nil {
+				s.member(name, nil)
+			}
 			s.stopRecording()
 			if err := s.list("objects"); err != nil {
 				return err
@@ -180,6 +189,9 @@ func (s *splitter) object() error {
 		v, err := s.dec.ReadValue()
 		if err != nil {
 			return err
+		}
+		if s.member != nil {
+			s.member(name, v)
 		}
 		switch name {
 		case "type":
@@ -196,11 +208,14 @@ func (s *splitter) object() error {
 	}
 	if container || typ == "bundle" || envelope(seen) {
 		s.stopRecording()
+		if s.ended != nil {
+			s.ended(typ, container)
+		}
 		return nil
 	}
 	s.spec = ""
 	end := s.dec.InputOffset()
-	return s.emit(bytes.Clone(s.meter.rec[start-s.meter.from:end-s.meter.from]), start, "")
+	return s.emit(s.meter.rec[start-s.meter.from:end-s.meter.from], start, "", step{index: -1})
 }
 
 // envelope reports whether an object without objects is a TAXII envelope (TAXII
@@ -257,26 +272,30 @@ func (s *splitter) list(path string) error {
 		}
 		at := s.dec.InputOffset() - int64(len(v))
 		place := path + ".[" + strconv.Itoa(i) + "]"
-		if kind != '{' {
+		if kind != '{' && s.accept == nil {
 			if !s.yield(Raw{}, problem(place, "2.4", "want an object at byte %d", at)) {
 				return errStopped
 			}
 			continue
 		}
-		if err := s.emit(bytes.Clone(v), at, place); err != nil {
+		if err := s.emit(v, at, place, step{index: i}); err != nil {
 			return err
 		}
 	}
 }
 
-// emit checks one object strictly and yields it.
-func (s *splitter) emit(raw []byte, at int64, place string) error {
+// emit checks one object strictly and yields it; raw is copied.
+func (s *splitter) emit(raw []byte, at int64, place string, in step) error {
 	if s.count++; s.count > s.lim.Objects {
 		return problem(place, "", "more than %d objects in one input", s.lim.Objects)
 	}
 	if int64(len(raw)) > s.lim.Object {
 		return s.refuse(problem(place, "", "the object at byte %d has %d bytes; at most %d are read", at, len(raw), s.lim.Object))
 	}
+	if s.accept != nil {
+		return s.accept(raw, in)
+	}
+	raw = bytes.Clone(raw)
 	d, err := index(raw, s.lim.Depth)
 	if err != nil {
 		if p, ok := errors.AsType[*Problem](err); ok {

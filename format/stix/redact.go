@@ -221,6 +221,15 @@ func (e *editor) stillStands(p *parser) error {
 	if had && !has {
 		return fail(strings.Join(p.schema.oneOf, " or "))
 	}
+	for _, r := range p.schema.rules {
+		if r.kind != "with" {
+			continue
+		}
+		one, other := e.d.get(r.names[0]), e.d.get(r.names[1])
+		if one != 0 && !e.gone(one) && other != 0 && e.gone(other) {
+			return fail(r.names[1]) // what is left needs it
+		}
+	}
 	return nil
 }
 

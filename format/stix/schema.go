@@ -2,85 +2,245 @@
 
 package stix
 
-import "strings"
+import (
+	_ "embed"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The standard as data: what the objects have, which words their vocabularies
+// hold, and how they may be related. One place, used to read, check and redact.
+var (
+	//go:embed schema.txt
+	schemaText string
+	//go:embed vocabularies.txt
+	vocabularyText string
+	//go:embed relationships.txt
+	relationshipText string
+
+	vocabularies = readVocabularies(vocabularyText)
+	blocks       = readSchema(schemaText)
+	schemas      = blocks.objects
+	relations    = readRelationships(relationshipText)
+)
 
 // class is what common properties an object has (§3.2).
 type class uint8
 
 const (
-	classDomain     class = iota // SDO and SRO
+	classDomain     class = iota // SDO, SRO and the meta objects that have versions
 	classObservable              // SCO
 	classMarking                 // marking-definition: cannot be versioned
 )
 
-// schema is what is checked of a type beyond the common properties.
+// schema is one block of schema.txt: an object, an extension or a part of one.
 type schema struct {
+	name     string
+	kind     string // "sdo", "sro", "sco", "meta", "extension", "part"
 	class    class
 	section  string
 	required []string
-	oneOf    []string // at least one of them
+	oneOf    []string // at least one of them; the first such rule
+	props    map[string]*property
+	rules    []rule
+	id       []string // what contributes to the identifier (§3.4)
+	owner    string   // of an extension: the object it extends
+	protocol string   // and its entry in protocols
 }
 
-func domainType(section string, required ...string) *schema {
-	return &schema{section: section, required: required}
+// property is one property of a block.
+type property struct {
+	name     string
+	typ      string // as in schema.txt, without the s of a list
+	list     bool
+	required bool
+	section  string
+	words    *vocabulary
+	part     *schema
+	refs     string  // allowed targets, each between spaces
+	of       string  // what the values of a dictionary are
+	min, max float64 // of a number; the standard's own bounds when not given
+	format   *format // of a string
 }
 
-func observableType(section string, required ...string) *schema {
-	return &schema{class: classObservable, section: section, required: required}
+// rule is what must hold among the properties of a block.
+type rule struct {
+	kind  string // "any", "some", "only", "with", "order", "after", "should"
+	names []string
 }
 
-func (s *schema) or(names ...string) *schema {
-	s.oneOf = names
+// vocabulary is one list of words of §10.
+type vocabulary struct {
+	name, section string
+	words         map[string]bool
+}
+
+// library is schema.txt, read.
+type library struct {
+	objects, extensions, parts map[string]*schema
+	common                     map[string]*schema
+}
+
+// meaningful returns the fields of the lines that are neither comments nor blank.
+func meaningful(text string) (out [][]string) {
+	for line := range strings.Lines(text) {
+		if f := strings.Fields(line); len(f) > 0 && f[0] != "#" {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+func readVocabularies(text string) map[string]*vocabulary {
+	out := map[string]*vocabulary{}
+	var v *vocabulary
+	for line := range strings.Lines(text) {
+		f := strings.Fields(line)
+		switch {
+		case len(f) == 0 || f[0] == "#":
+		case line[0] != ' ':
+			v = &vocabulary{name: f[0], section: f[1], words: map[string]bool{}}
+			out[f[0]] = v
+		default:
+			for _, w := range f {
+				v.words[w] = true
+			}
+		}
+	}
+	return out
+}
+
+// readRelationships returns the targets of "source name", each between spaces.
+func readRelationships(text string) map[string]string {
+	out := map[string]string{}
+	for _, f := range meaningful(text) {
+		out[f[0]+" "+strings.TrimSuffix(f[1], ":")] = " " + strings.Join(f[2:], " ") + " "
+	}
+	return out
+}
+
+func readSchema(text string) *library {
+	lib := &library{map[string]*schema{}, map[string]*schema{}, map[string]*schema{}, map[string]*schema{}}
+	var s *schema
+	for _, f := range meaningful(text) {
+		switch f[0] {
+		case "common", "sdo", "sro", "sco", "meta", "extension", "part":
+			s = lib.block(f[0], f[1], f[2])
+		case "any", "some", "only", "with", "order", "after", "should":
+			if f[0] == "any" && s.oneOf == nil {
+				s.oneOf = f[1:]
+			}
+			s.rules = append(s.rules, rule{f[0], f[1:]})
+		case "id":
+			s.id = f[1:]
+		case "for":
+			s.owner = f[1]
+			s.protocol = strings.Join(f[2:], "")
+		default:
+			p := newProperty(f, s.section)
+			if p.required && !slices.Contains([]string{"type", "spec_version", "id", "created", "modified"}, p.name) {
+				s.required = append(s.required, p.name)
+			}
+			s.props[p.name] = p
+		}
+	}
+	lib.link()
+	return lib
+}
+
+// block begins a block, with the common properties of its kind.
+func (lib *library) block(kind, name, section string) *schema {
+	s := &schema{name: name, kind: kind, section: section, props: map[string]*property{}}
+	base := lib.common[kind]
+	switch kind {
+	case "common":
+		lib.common[name] = s
+	case "extension":
+		lib.extensions[name] = s
+	case "part":
+		lib.parts[name] = s
+	case "sro":
+		base = lib.common["sdo"]
+		fallthrough
+	default:
+		lib.objects[name] = s
+	}
+	if base != nil {
+		for n, p := range base.props {
+			s.props[n] = p
+		}
+		s.rules = slices.Clone(base.rules)
+	}
+	if kind == "sco" {
+		s.class = classObservable
+	}
+	if name == "marking-definition" {
+		s.class = classMarking
+	}
 	return s
 }
 
-var schemas = map[string]*schema{
-	"attack-pattern":       domainType("4.1", "name"),
-	"campaign":             domainType("4.2", "name"),
-	"course-of-action":     domainType("4.3", "name"),
-	"grouping":             domainType("4.4", "context", "object_refs"),
-	"identity":             domainType("4.5", "name"),
-	"incident":             domainType("4.6", "name"),
-	"indicator":            domainType("4.7", "pattern", "pattern_type", "valid_from"),
-	"infrastructure":       domainType("4.8", "name"),
-	"intrusion-set":        domainType("4.9", "name"),
-	"location":             domainType("4.10").or("region", "country", "latitude"),
-	"malware":              domainType("4.11", "is_family"),
-	"malware-analysis":     domainType("4.12", "product").or("result", "analysis_sco_refs"),
-	"note":                 domainType("4.13", "content", "object_refs"),
-	"observed-data":        domainType("4.14", "first_observed", "last_observed", "number_observed").or("object_refs", "objects"),
-	"opinion":              domainType("4.15", "opinion", "object_refs"),
-	"report":               domainType("4.16", "name", "published", "object_refs"),
-	"threat-actor":         domainType("4.17", "name"),
-	"tool":                 domainType("4.18", "name"),
-	"vulnerability":        domainType("4.19", "name"),
-	"relationship":         domainType("5.1", "relationship_type", "source_ref", "target_ref"),
-	"sighting":             domainType("5.2", "sighting_of_ref"),
-	"language-content":     domainType("7.1", "object_ref", "contents"),
-	"extension-definition": domainType("7.3", "created_by_ref", "name", "schema", "version", "extension_types"),
-	"marking-definition":   {class: classMarking, section: "7.2.1"},
-
-	"artifact":             observableType("6.1").or("payload_bin", "url"),
-	"autonomous-system":    observableType("6.2", "number"),
-	"directory":            observableType("6.3", "path"),
-	"domain-name":          observableType("6.4", "value"),
-	"email-addr":           observableType("6.5", "value"),
-	"email-message":        observableType("6.6", "is_multipart"),
-	"file":                 observableType("6.7").or("hashes", "name"),
-	"ipv4-addr":            observableType("6.8", "value"),
-	"ipv6-addr":            observableType("6.9", "value"),
-	"mac-addr":             observableType("6.10", "value"),
-	"mutex":                observableType("6.11", "name"),
-	"network-traffic":      observableType("6.12", "protocols").or("src_ref", "dst_ref"),
-	"process":              observableType("6.13"),
-	"software":             observableType("6.14", "name"),
-	"url":                  observableType("6.15", "value"),
-	"user-account":         observableType("6.16"),
-	"windows-registry-key": observableType("6.17"),
-	"x509-certificate":     observableType("6.18"),
+// link points properties at the parts they are made of.
+func (lib *library) link() {
+	for _, group := range []map[string]*schema{lib.common, lib.objects, lib.extensions, lib.parts} {
+		for _, s := range group {
+			for _, p := range s.props {
+				if p.typ == "part" {
+					p.part = lib.parts[p.of]
+				}
+			}
+		}
+	}
 }
 
-// instants are the properties of type timestamp of the objects above.
+// listTypes are the types of schema.txt that are lists, and what they are lists of.
+var listTypes = map[string]string{
+	"strings": "string", "refs": "ref", "parts": "part", "vocabs": "vocab", "enums": "enum",
+	"languages": "language", "protocols": "protocol", "property-names": "property-name",
+}
+
+func newProperty(f []string, section string) *property {
+	p := &property{name: strings.TrimSuffix(f[0], "!"), typ: f[1], section: section, min: -maxInteger, max: maxInteger}
+	p.required = p.name != f[0]
+	if of := listTypes[p.typ]; of != "" {
+		p.typ, p.list = of, true
+	}
+	rest := strings.Join(f[2:], " ")
+	switch p.typ {
+	case "ref":
+		p.refs = " " + rest + " "
+	case "vocab", "enum":
+		p.words = vocabularies[rest]
+	case "part", "dictionary":
+		p.of = rest
+	case "float":
+		p.min, p.max = math.Inf(-1), math.Inf(1)
+		p.bounds(rest)
+	case "integer":
+		p.bounds(rest)
+	default:
+		p.format = formats[p.typ]
+	}
+	return p
+}
+
+// bounds reads "0..100", either side of which may be missing.
+func (p *property) bounds(s string) {
+	low, high, _ := strings.Cut(s, "..")
+	if v, err := strconv.ParseFloat(low, 64); err == nil {
+		p.min = v
+	}
+	if v, err := strconv.ParseFloat(high, 64); err == nil {
+		p.max = v
+	}
+}
+
+// maxInteger is the largest integer of STIX (§2.10).
+const maxInteger = 1<<53 - 1
+
+// instants are the properties of type timestamp whose values this node relies on.
 var instants = map[string]bool{
 	"created": true, "modified": true, "valid_from": true, "valid_until": true,
 	"first_seen": true, "last_seen": true, "first_observed": true, "last_observed": true,
@@ -93,30 +253,17 @@ var known = knownNames()
 
 func knownNames() map[string]string {
 	out := map[string]string{}
-	for n := range strings.FieldsSeq(`type spec_version id created_by_ref created modified revoked labels confidence lang
-		external_references object_marking_refs granular_markings defanged extensions name description pattern
-		pattern_type pattern_version valid_from valid_until indicator_types kill_chain_phases malware_types is_family
-		aliases report_types published object_refs relationship_type source_ref target_ref sighting_of_ref count
-		first_seen last_seen observed_data_refs where_sighted_refs summary identity_class sectors contact_information
-		first_observed last_observed number_observed objects value hashes object_ref start_time stop_time definition
-		definition_type x_mitre_version x_mitre_attack_spec_version x_mitre_domains x_mitre_modified_by_ref`) {
+	for _, group := range []map[string]*schema{blocks.objects, blocks.extensions, blocks.parts} {
+		for _, s := range group {
+			for n := range s.props {
+				out[n] = n
+			}
+		}
+	}
+	for n := range strings.FieldsSeq("x_mitre_version x_mitre_attack_spec_version x_mitre_domains x_mitre_modified_by_ref") {
 		out[n] = n
 	}
 	return out
-}
-
-// orders are pairs of instants of which the second is not before the first; with
-// strict, it is after it.
-var orders = []struct {
-	first, second string
-	strict        bool
-	section       string
-}{
-	{"created", "modified", false, "3.2"},
-	{"valid_from", "valid_until", true, "4.7.1"},
-	{"first_seen", "last_seen", false, "4.2.1"},
-	{"first_observed", "last_observed", false, "4.14.1"},
-	{"start_time", "stop_time", false, "5.1.2"},
 }
 
 // texts are the properties that must be strings wherever they are at the top of
@@ -157,9 +304,9 @@ func schemaOf(d *document, typ string) *schema {
 		return s
 	}
 	if d.get("created") != 0 || d.get("modified") != 0 {
-		return domainType("7.3")
+		return unknownDomain
 	}
-	return observableType("7.3")
+	return unknownObservable
 }
 
 // validID reports whether s is an identifier (§2.9): type--UUID.
