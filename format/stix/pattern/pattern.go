@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package pattern reads and writes the STIX patterning language and finds in a
-// pattern the values that telemetry can be searched for.
+// Package pattern reads and writes the STIX patterning language, tells whether
+// observations match a pattern, and finds in a pattern the values that telemetry can
+// be searched for.
 //
-// Source: STIX 2.1 §9 (OASIS), with the forms of STIX 2.0 part 5 that differ
-// (START '…' STOP '…', bare keys with a hyphen, keywords in any case). [Parse]
-// refuses what §9 forbids; where it is narrower or wider than the standard,
-// docs/reference/divergences-stix.md says so.
+// Source: STIX 2.1 §9 (OASIS), all of it (conformance level 3, §12.7.3), with the
+// forms of STIX 2.0 part 5 that differ (START '…' STOP '…', bare keys with a hyphen,
+// keywords in any case). [Parse] refuses what §9 forbids; where it is narrower or
+// wider than the standard, docs/reference/divergences-stix.md says so. Observations
+// are observed-data of 2.0 and 2.1 (§4.14) and cyber-observable objects (§6).
 //
 // Sizes are bytes; offsets in errors count from 0, lines and columns from 1,
 // columns in code points. Failures are [*Error]; one that is the standard's to
 // allow and this package's not to evaluate (a PCRE construct that RE2 lacks) is
-// also [ErrUnsupported]. Everything here is pure and safe for concurrent use.
+// also [ErrUnsupported]. Matching is exact or ends with [ErrLimit], after a number of
+// steps and not of seconds. Everything here is pure and, but for [Collection], safe
+// for concurrent use.
 package pattern
 
 import (
@@ -20,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"accord"
@@ -71,6 +76,9 @@ func fault(src string, at int, format string, args ...any) *Error {
 // Pattern is a parsed pattern; immutable.
 type Pattern struct {
 	root observation
+
+	once    sync.Once
+	program *program // made by the first match
 }
 
 // observation is one observation expression with its qualifiers: either a test

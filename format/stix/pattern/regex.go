@@ -4,8 +4,11 @@ package pattern
 
 import (
 	"errors"
+	"regexp"
 	"regexp/syntax"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxRegexCost bounds the instructions that the expressions of one pattern may
@@ -19,7 +22,7 @@ func (p *parser) regex(s string, at int) error {
 	if len(s) > MaxRegex {
 		return fault(p.src, at, "the regular expression has %d bytes; at most %d are read", len(s), MaxRegex)
 	}
-	re, err := syntax.Parse(s, syntax.Perl|syntax.DotNL)
+	re, err := syntax.Parse(norm.NFC.String(s), syntax.Perl|syntax.DotNL)
 	if err != nil {
 		return p.regexFault(err, at)
 	}
@@ -102,3 +105,31 @@ func cost(re *syntax.Regexp) int {
 }
 
 func capped(n int) int { return min(n, 1<<30) }
+
+// compileRegex makes an expression that Parse has accepted ready: NFC (§9.6.2),
+// "." matches a line feed too (DOTALL, §9.6.1), and "$" matches before a line feed
+// that ends the text, as in PCRE. It returns nil for one that Parse refuses.
+func compileRegex(s string) (re *regexp.Regexp, perByte int64) {
+	tree, err := syntax.Parse(norm.NFC.String(s), syntax.Perl|syntax.DotNL)
+	if err != nil {
+		return nil, 0
+	}
+	dollars(tree)
+	re, err = regexp.Compile(tree.String())
+	if err != nil {
+		return nil, 0
+	}
+	return re, int64(1 + cost(tree)/16)
+}
+
+// dollars replaces each "$" by \n?\z.
+func dollars(re *syntax.Regexp) {
+	for _, sub := range re.Sub {
+		dollars(sub)
+	}
+	if re.Op == syntax.OpEndText && re.Flags&syntax.WasDollar != 0 {
+		end := &syntax.Regexp{Op: syntax.OpEndText}
+		feed := &syntax.Regexp{Op: syntax.OpLiteral, Rune: []rune{'\n'}}
+		*re = syntax.Regexp{Op: syntax.OpConcat, Sub: []*syntax.Regexp{{Op: syntax.OpQuest, Sub: []*syntax.Regexp{feed}}, end}}
+	}
+}
