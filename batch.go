@@ -122,9 +122,3 @@ type Counts struct {
 	BySource    map[string]int64 `json:"by_source"`
 	Seq         int64            `json:"seq"` // end of the change feed
 }
-
-// DisclosureFilter narrows what a TAXII read returns. Empty lists select all.
-type DisclosureFilter struct {
-	IDs   []string // STIX ids as sent
-	Types []string // STIX types
-}

@@ -47,6 +47,10 @@ func (a *API) authorise(r *http.Request, who access) (caller, error) {
 	return caller{}, fmt.Errorf("%w: token %q has role %q and this needs %q", accord.ErrForbidden, t.Name, t.Role, who.role)
 }
 
+// Unauthorised reports whether err of [API.Bearer] says that credentials are missing
+// or not valid; any other is a failure.
+func Unauthorised(err error) bool { return errors.Is(err, errUnauthorised) }
+
 // Bearer returns the token that r carries; it fails with 401's error when there
 // is none, or one that is unknown, expired or revoked: which, is not said.
 func (a *API) Bearer(r *http.Request) (accord.Token, error) {

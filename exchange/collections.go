@@ -7,41 +7,35 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/google/uuid"
 
 	"accord"
+	"accord/agreement"
 	"accord/taxii"
 )
 
-// APIRoot is the TAXII API root that a node serves its collections under.
-const APIRoot = "accord"
+// The TAXII API roots of a node. APIRoot holds all that a party reads and writes;
+// under AgreementsRoot is one root for each agreement, a trust group (§1.6.2), that
+// holds what was disclosed to it under that one.
+const (
+	APIRoot        = "accord"
+	AgreementsRoot = "agreements"
+)
 
-// Collections is the TAXII backend of a node: for each party one collection it
-// reads (what was disclosed to it) and one it writes (its pushes). A party sees
-// its own two and no others.
+// Collections is the TAXII backend of a node for its parties: for each party one
+// collection it reads (what was disclosed to it) and one it writes (its pushes),
+// and one to read under each agreement. A party sees its own and no others.
 //
-// What the readable one serves are rows of the disclosure record that stand and
+// What the readable ones serve are rows of the disclosure record that stand and
 // whose agreement lets this node give at that moment: reading decides nothing.
 // A row's stamp is its date added. A plain TAXII client reads and gives no
 // receipts, so its rows stay without.
 type Collections struct {
 	Node *Node
-
-	mu     sync.Mutex
-	status map[string]statusOf
-	order  []string
+	// Adder does what is too much to do at once; nil does all at once.
+	Adder *Adder
 }
-
-type statusOf struct {
-	party  string
-	status taxii.Status
-}
-
-// statusKept is how many statuses are remembered. Adds are done when they are
-// answered, so a status is for the record only; none survives a restart.
-const statusKept = 10000
 
 var _ taxii.Backend = (*Collections)(nil)
 
@@ -51,179 +45,176 @@ func InboxID(holder, giver string) string { return collectionID(holder, giver, "
 // OutboxID returns the id of the collection on holder's node that reader reads.
 func OutboxID(holder, reader string) string { return collectionID(holder, reader, "outbox") }
 
+// AgreementOutboxID returns the id of the collection on holder's node that reader
+// reads of one agreement.
+func AgreementOutboxID(holder, reader, agreement string) string {
+	return collectionID(holder, reader, "outbox/"+agreement)
+}
+
 func collectionID(holder, party, box string) string {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("accord:"+holder+"/"+box+"/"+party)).String()
 }
 
+// Roots returns the API roots of the agreements that govern between this node and
+// the caller, for [taxii.Derived].
+func (c *Collections) Roots(ctx context.Context, who taxii.Caller) ([]taxii.Root, error) {
+	in, err := c.governing(ctx, who.Party)
+	var out []taxii.Root
+	for _, f := range in {
+		out = append(out, taxii.Root{
+			Name: AgreementsRoot + "/" + f.Agreement.ID, Title: titleOf(f.Agreement),
+			Description: "What " + c.Node.Self.Name + " discloses under this agreement alone.",
+		})
+	}
+	return out, err
+}
+
+func titleOf(a *agreement.Agreement) string {
+	if a.Title == "" {
+		return a.ID
+	}
+	return a.Title
+}
+
+// governing returns the agreements that govern now and name the party.
+func (c *Collections) governing(ctx context.Context, party string) (out []agreement.InForce, err error) {
+	if party == "" {
+		return nil, nil
+	}
+	in, err := c.Node.InForce(ctx)
+	for _, f := range agreement.Governing(in, c.Node.now()) {
+		if _, named := f.Agreement.Party(party); named {
+			out = append(out, f)
+		}
+	}
+	return out, err
+}
+
 // Collections implements [taxii.Backend].
-func (c *Collections) Collections(_ context.Context, who taxii.Caller, root string) ([]taxii.Collection, error) {
-	if root != APIRoot || who.Party == "" {
+func (c *Collections) Collections(ctx context.Context, who taxii.Caller, root string) ([]taxii.Collection, error) {
+	if who.Party == "" {
 		return nil, fmt.Errorf("%w: this API root is for parties", accord.ErrNotFound)
 	}
 	self := c.Node.Self.Name
-	return []taxii.Collection{
-		{
-			ID: OutboxID(self, who.Party), Title: "From " + self + " to " + who.Party,
-			Description: "What " + self + " discloses under the agreements in force.", CanRead: true,
-		},
-		{
-			ID: InboxID(self, who.Party), Title: "From " + who.Party + " to " + self,
-			Description: "Where " + who.Party + " adds what its ledger has announced.", CanWrite: true,
-		},
-	}, nil
+	if root == APIRoot {
+		return []taxii.Collection{
+			{
+				ID: OutboxID(self, who.Party), Title: "From " + self + " to " + who.Party,
+				Description: "What " + self + " discloses under the agreements in force.", CanRead: true,
+			},
+			{
+				ID: InboxID(self, who.Party), Title: "From " + who.Party + " to " + self,
+				Description: "Where " + who.Party + " adds what its ledger has announced.", CanWrite: true,
+			},
+		}, nil
+	}
+	in, err := c.governing(ctx, who.Party)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range in {
+		if id := f.Agreement.ID; root == AgreementsRoot+"/"+id {
+			return []taxii.Collection{{
+				ID: AgreementOutboxID(self, who.Party, id), Title: "From " + self + " to " + who.Party + " under " + id,
+				Description: "What " + self + " discloses under " + titleOf(f.Agreement) + ".", CanRead: true,
+			}}, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: no such API root", accord.ErrNotFound)
 }
 
 // Objects implements [taxii.Backend].
-func (c *Collections) Objects(ctx context.Context, who taxii.Caller, _, collection string, q taxii.Query) (taxii.Page, error) {
+func (c *Collections) Objects(ctx context.Context, who taxii.Caller, root, collection string, q taxii.Query) (taxii.Page, error) {
 	n := c.Node
-	if collection != OutboxID(n.Self.Name, who.Party) {
-		return taxii.Page{}, fmt.Errorf("%w: no such collection to read", accord.ErrNotFound)
+	under, _ := strings.CutPrefix(root, AgreementsRoot+"/")
+	if root == APIRoot {
+		under = ""
 	}
-	if len(q.SpecVersions) > 0 && !slices.Contains(q.SpecVersions, "2.1") {
-		return taxii.Page{}, nil
+	if root == APIRoot && collection != OutboxID(n.Self.Name, who.Party) ||
+		root != APIRoot && collection != AgreementOutboxID(n.Self.Name, who.Party, under) {
+		return taxii.Page{}, fmt.Errorf("%w: no such collection to read", accord.ErrNotFound)
 	}
 	in, err := n.InForce(ctx)
 	if err != nil {
 		return taxii.Page{}, err
 	}
-	now := n.now()
-	var page taxii.Page
-	for size := q.Limit; ; size = max(q.Limit, pushBatch) {
-		rows, err := n.Store.DisclosedSince(ctx, who.Party, q.AddedAfter, size+1, accord.DisclosureFilter{IDs: q.IDs, Types: q.Types})
-		if err != nil {
-			return taxii.Page{}, fmt.Errorf("read disclosures: %w", err)
-		}
-		more := len(rows) > size
-		rows = rows[:min(size, len(rows))]
-		chosen, err := c.choose(ctx, who.Party, q.Versions, rows)
-		if err != nil {
-			return taxii.Page{}, err
-		}
-		for i, d := range rows {
-			if !chosen[i] || !stands(in, n.Self.Name, d, now) {
-				continue
-			}
-			if len(page.Objects) == q.Limit {
-				more = true
-				break
-			}
-			page.Objects = append(page.Objects, taxii.Object{
-				ID: d.Sent.ID, Type: typeOf(d.Sent.ID), Version: d.Sent.Version, Added: d.Stamp, Bytes: d.Bytes,
-			})
-		}
-		if len(page.Objects) > 0 || !more {
-			page.More = more
-			return page, nil
-		}
-		// A whole page that may not be given now: look further.
-		q.AddedAfter = rows[len(rows)-1].Stamp
+	giving := givingUnder(in, n.Self.Name, who.Party, n.now())
+	r := entries{
+		filter: accord.EntryFilter{Agreement: under},
+		shown:  func(e accord.Entry) bool { return giving[e.Under] == e.UnderVersion && e.UnderVersion > 0 },
+		list: func(ctx context.Context, after accord.Stamp, limit int, f accord.EntryFilter) ([]accord.Entry, error) {
+			return n.Store.Disclosed(ctx, who.Party, after, limit, f)
+		},
+		bytes: func(ctx context.Context, rows []int64) (map[int64][]byte, error) {
+			return n.Store.DisclosedBytes(ctx, who.Party, rows)
+		},
 	}
+	return r.page(ctx, q)
+}
+
+// givingUnder returns the versions of the agreements that let this node give to
+// party at now, by id.
+func givingUnder(in []agreement.InForce, self, party string, now accord.Stamp) map[string]int {
+	out := map[string]int{}
+	for _, f := range agreement.Governing(in, now) {
+		if !f.Suspended[self] && !f.Suspended[party] {
+			out[f.Agreement.ID] = f.Agreement.Version
+		}
+	}
+	return out
 }
 
 // Add implements [taxii.Backend].
-func (c *Collections) Add(ctx context.Context, who taxii.Caller, _, collection string, objects [][]byte) (taxii.Status, error) {
+func (c *Collections) Add(ctx context.Context, who taxii.Caller, root, collection string, objects [][]byte) (taxii.Status, error) {
 	n := c.Node
-	if collection != InboxID(n.Self.Name, who.Party) {
+	if root != APIRoot || collection != InboxID(n.Self.Name, who.Party) {
 		return taxii.Status{}, fmt.Errorf("%w: no such collection to write", accord.ErrNotFound)
 	}
-	parties, err := n.Store.Parties(ctx)
-	if err != nil {
-		return taxii.Status{}, fmt.Errorf("read parties: %w", err)
-	}
-	i := slices.IndexFunc(parties, func(p accord.Party) bool { return p.Name == who.Party })
-	if i < 0 {
-		return taxii.Status{}, fmt.Errorf("%w: %s is not a party here", accord.ErrForbidden, who.Party)
-	}
-	verdicts, err := n.Take(ctx, parties[i], objects)
+	party, err := n.party(ctx, who.Party)
 	if err != nil {
 		return taxii.Status{}, err
 	}
-	s := statusFrom(verdicts, n.now())
-	c.keep(who.Party, s)
-	return s, nil
+	if c.Adder != nil && len(objects) > pushBatch {
+		return c.Adder.later(ctx, party, objects)
+	}
+	verdicts, err := n.Take(ctx, party, objects)
+	if err != nil {
+		return taxii.Status{}, err
+	}
+	good, bad := details(verdicts)
+	s := taxii.NewStatus(uuid.NewString(), n.now(), good, bad, nil)
+	return s, n.keep(ctx, party.Name, s, nil)
+}
+
+// party returns a pinned party by name.
+func (n *Node) party(ctx context.Context, name string) (accord.Party, error) {
+	parties, err := n.Store.Parties(ctx)
+	if err != nil {
+		return accord.Party{}, fmt.Errorf("read parties: %w", err)
+	}
+	i := slices.IndexFunc(parties, func(p accord.Party) bool { return p.Name == name })
+	if i < 0 {
+		return accord.Party{}, fmt.Errorf("%w: %s is not a party here", accord.ErrForbidden, name)
+	}
+	return parties[i], nil
 }
 
 // Status implements [taxii.Backend].
-func (c *Collections) Status(_ context.Context, who taxii.Caller, _, id string) (taxii.Status, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	s, ok := c.status[id]
-	if !ok || s.party != who.Party {
+func (c *Collections) Status(ctx context.Context, who taxii.Caller, root, id string) (taxii.Status, error) {
+	if root != APIRoot {
 		return taxii.Status{}, fmt.Errorf("%w: no such status", accord.ErrNotFound)
 	}
-	return s.status, nil
+	b, err := c.Node.Store.Added(ctx, who.Party, id)
+	if err != nil {
+		return taxii.Status{}, err
+	}
+	return readStatus(b)
 }
 
 // Delete implements [taxii.Backend]. Nothing is deleted by TAXII: a retraction
 // is a record in the ledger.
 func (c *Collections) Delete(context.Context, taxii.Caller, string, string, string, taxii.Query) error {
 	return fmt.Errorf("%w: items are taken back by a retraction in the ledger, not by DELETE", accord.ErrForbidden)
-}
-
-func (c *Collections) keep(party string, s taxii.Status) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.status == nil {
-		c.status = map[string]statusOf{}
-	}
-	c.status[s.ID] = statusOf{party, s}
-	c.order = append(c.order, s.ID)
-	if len(c.order) > statusKept {
-		delete(c.status, c.order[0])
-		c.order = c.order[1:]
-	}
-}
-
-// choose reports which rows match[version] asks for (TAXII 2.1 §3.4.1).
-func (c *Collections) choose(ctx context.Context, party string, v taxii.Versions, rows []accord.Disclosure) ([]bool, error) {
-	out := make([]bool, len(rows))
-	var ids []string
-	for i, d := range rows {
-		out[i] = v.All || slices.Contains(v.Exact, d.Sent.Version)
-		ids = append(ids, d.Item.ID)
-	}
-	if v.All || len(rows) == 0 {
-		return out, nil
-	}
-	if v.Last || !v.First && len(v.Exact) == 0 {
-		live, err := c.Node.Store.LiveDisclosures(ctx, party, ids)
-		if err != nil {
-			return nil, fmt.Errorf("read newest disclosures: %w", err)
-		}
-		for i, d := range rows {
-			out[i] = out[i] || live[d.Item.ID].Index == d.Index
-		}
-	}
-	if !v.First {
-		return out, nil
-	}
-	for i, d := range rows {
-		all, err := c.Node.Store.DisclosuresOf(ctx, d.Item.ID)
-		if err != nil {
-			return nil, fmt.Errorf("read versions: %w", err)
-		}
-		first := d.Sent.Version
-		for _, o := range all {
-			if o.Party == party && o.Retracted == 0 && o.Sent.ID == d.Sent.ID {
-				first = min(first, o.Sent.Version)
-			}
-		}
-		out[i] = out[i] || d.Sent.Version == first
-	}
-	return out, nil
-}
-
-func statusFrom(verdicts []Verdict, at accord.Stamp) taxii.Status {
-	var good, bad []taxii.StatusDetail
-	for _, v := range verdicts {
-		d := taxii.StatusDetail{ID: v.ID, Version: v.Version.String(), Message: v.Refused}
-		if v.Refused == "" {
-			good = append(good, d)
-		} else {
-			bad = append(bad, d)
-		}
-	}
-	return taxii.NewStatus(uuid.NewString(), at, good, bad, nil)
 }
 
 func typeOf(id string) string {

@@ -48,6 +48,9 @@ func (d *Decider) pass(ctx context.Context) (bool, error) {
 	if err := d.sweep(ctx, in); err != nil {
 		return false, err
 	}
+	if err := d.restamp(ctx, in); err != nil {
+		return false, err
+	}
 	from, err := d.Node.Store.Cursor(ctx, d.stage())
 	if err != nil {
 		return false, fmt.Errorf("read cursor: %w", err)
@@ -305,13 +308,11 @@ func (d *Decider) retract(ctx context.Context, b *accord.Disclosing, live accord
 // microsecond past the last one given, whichever is later.
 func (d *Decider) stamp(ctx context.Context) (accord.Stamp, error) {
 	if d.last == 0 {
-		recent, err := d.Node.Store.RecentDisclosures(ctx, d.Party, 1)
+		last, err := d.Node.Store.LastStamp(ctx, d.Party)
 		if err != nil {
 			return 0, fmt.Errorf("read last stamp: %w", err)
 		}
-		if len(recent) > 0 {
-			d.last = recent[0].Stamp
-		}
+		d.last = last
 	}
 	d.last = max(d.last+1, d.Node.now())
 	return d.last, nil

@@ -52,8 +52,7 @@ type Store interface {
 	Disclose(ctx context.Context, d accord.Disclosing) error
 	LiveDisclosures(ctx context.Context, party string, ids []string) (map[string]accord.Disclosure, error)
 	Disclosures(ctx context.Context, party string, after int64, limit int) ([]accord.Disclosure, error)
-	RecentDisclosures(ctx context.Context, party string, limit int) ([]accord.Disclosure, error)
-	DisclosedSince(ctx context.Context, party string, after accord.Stamp, limit int, f accord.DisclosureFilter) ([]accord.Disclosure, error)
+	shelf
 	DisclosuresOf(ctx context.Context, itemID string) ([]accord.Disclosure, error)
 	RecordRefusal(ctx context.Context, source, what, why string, at accord.Stamp) error
 	PushState(ctx context.Context, party string) (int64, error)
@@ -64,6 +63,20 @@ type Store interface {
 	Receive(ctx context.Context, r accord.Receiving) error
 	Unconfirmed(ctx context.Context, party string, limit int) ([]accord.Received, map[int64]int64, error)
 	Confirm(ctx context.Context, c accord.Confirming) error
+}
+
+// shelf is what the collections of a node are read from, and what was added to them.
+type shelf interface {
+	Disclosed(ctx context.Context, party string, after accord.Stamp, limit int, f accord.EntryFilter) ([]accord.Entry, error)
+	DisclosedBytes(ctx context.Context, party string, rows []int64) (map[int64][]byte, error)
+	LastStamp(ctx context.Context, party string) (accord.Stamp, error)
+	Restamp(ctx context.Context, party, agreement, stage string, after int64, limit int, at accord.Stamp) (to int64, more bool, err error)
+	RecordAdd(ctx context.Context, a accord.Adding, most int) error
+	Added(ctx context.Context, party, id string) ([]byte, error)
+	AddingOf(ctx context.Context, party string, limit int) (int, error)
+	NextAdding(ctx context.Context, number int64, part int) (accord.AddingPart, error)
+	FinishAdding(ctx context.Context, p accord.AddingPart, status []byte, done accord.Stamp) error
+	ForgetAdded(ctx context.Context, at accord.Stamp) error
 }
 
 // Book is where parties and agreements are kept.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"accord"
 )
@@ -40,12 +39,6 @@ func (d *DB) Disclosures(ctx context.Context, party string, after int64, limit i
 		" WHERE d.party = $1 AND d.idx > $2 AND (d.bytes IS NULL OR length(d.bytes) > 0) ORDER BY d.idx LIMIT $3", party, after, limit)
 }
 
-// RecentDisclosures returns the newest disclosures to party, newest first, without bytes.
-func (d *DB) RecentDisclosures(ctx context.Context, party string, limit int) ([]accord.Disclosure, error) {
-	return d.disclosures(ctx, "recent disclosures to "+party, false, "SELECT "+disclosureHead+
-		" FROM disclosure d WHERE d.party = $1 ORDER BY d.idx DESC LIMIT $2", party, limit)
-}
-
 // DisclosuresOf returns every disclosure of an item, of any version and to any
 // party, without bytes.
 func (d *DB) DisclosuresOf(ctx context.Context, itemID string) ([]accord.Disclosure, error) {
@@ -68,69 +61,136 @@ func (d *DB) disclosures(ctx context.Context, what string, full bool, query stri
 	return out, nil
 }
 
-// DisclosedSince reads party's collection: up to limit standing disclosures
-// stamped after after, in order of stamp, with the bytes sent. Of each sent
-// object and version only the newest disclosure stands; a retracted one does not.
-func (d *DB) DisclosedSince(ctx context.Context, party string, after accord.Stamp, limit int, f accord.DisclosureFilter) ([]accord.Disclosure, error) {
-	what := "disclosed to " + party
-	if len(f.IDs) == 0 && len(f.Types) == 0 {
-		return d.disclosures(ctx, what, true, "SELECT "+disclosureFull+
-			" WHERE d.party = $1 AND d.standing = 1 AND d.stamp > $2 ORDER BY d.stamp LIMIT $3", party, int64(after), limit)
+const (
+	entryHead = "SELECT d.idx, d.stamp, d.sent_id, d.sent_version, d.agreement, d.version, d.latest, " +
+		"CASE WHEN d.bytes IS NULL THEN COALESCE(length(i.bytes), 0) ELSE length(d.bytes) END " +
+		"FROM disclosure d LEFT JOIN item i ON d.bytes IS NULL AND i.id = d.item_id AND i.version = d.item_version " +
+		"WHERE d.party = $1 AND "
+	entriesAfter = "d.standing = 1 AND d.stamp > $2"
+)
+
+func scanEntry(r *sql.Rows) (e accord.Entry, err error) {
+	err = r.Scan(&e.Row, &e.Stamp, &e.ID, &e.Version, &e.Under, &e.UnderVersion, &e.Last, &e.Size)
+	return e, err
+}
+
+// Disclosed reads party's collection: up to limit standing disclosures stamped
+// after after, in order of stamp. Of each sent object and version only the newest
+// disclosure stands; a retracted one does not.
+func (d *DB) Disclosed(ctx context.Context, party string, after accord.Stamp, limit int, f accord.EntryFilter) (out []accord.Entry, err error) {
+	if len(f.IDs) > 0 {
+		out, err = d.disclosedIDs(ctx, party, after, f)
+	} else {
+		out, err = d.disclosedTypes(ctx, party, after, limit, f)
 	}
-	found, err := d.standing(ctx, party, after, limit, f)
+	if err == nil && !f.Latest {
+		err = d.markFirst(ctx, party, out)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+		return nil, fmt.Errorf("disclosed to %s: %w", party, err)
 	}
-	slices.SortFunc(found, func(a, b sentRow) int { return cmp.Compare(a.stamp, b.stamp) })
-	found = found[:min(limit, len(found))]
-	indexes := make([]int64, len(found))
-	for i, s := range found {
-		indexes[i] = s.index
+	slices.SortFunc(out, func(a, b accord.Entry) int { return cmp.Compare(a.Stamp, b.Stamp) })
+	return out[:min(limit, len(out))], nil
+}
+
+// disclosedTypes reads one type at a time, so that each is a short walk along an index.
+func (d *DB) disclosedTypes(ctx context.Context, party string, after accord.Stamp, limit int, f accord.EntryFilter) (out []accord.Entry, err error) {
+	types := slices.Compact(slices.Sorted(slices.Values(f.Types)))
+	if len(types) == 0 {
+		types = []string{""}
 	}
-	var out []accord.Disclosure
-	err = each(ctx, d, "SELECT "+disclosureFull+" WHERE d.party = $1 AND d.idx IN ", "", []any{party}, indexes, func(r *sql.Rows) error {
-		x, err := scanDisclosure(r, true)
-		out = append(out, x)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, err)
+	for _, kind := range types {
+		where, args := entriesAfter, []any{party, int64(after)}
+		also := func(column, value string) {
+			if value != "" {
+				args = append(args, value)
+				where += fmt.Sprintf(" AND d.%s = $%d", column, len(args))
+			}
+		}
+		also("sent_type", kind)
+		also("agreement", f.Agreement)
+		if f.Latest {
+			where += " AND d.latest = 1"
+		}
+		args = append(args, limit)
+		rows, err := d.query(ctx, entryHead+where+fmt.Sprintf(" ORDER BY d.stamp LIMIT $%d", len(args)), args...)
+		if err == nil {
+			err = all(rows, func(r *sql.Rows) error {
+				e, err := scanEntry(r)
+				out = append(out, e)
+				return err
+			})
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	slices.SortFunc(out, func(a, b accord.Disclosure) int { return cmp.Compare(a.Stamp, b.Stamp) })
 	return out, nil
 }
 
-// standing finds what a filter lets through: by id through the indexes by id, by
-// type one type at a time, so that each is a short walk along its index.
-func (d *DB) standing(ctx context.Context, party string, after accord.Stamp, limit int, f accord.DisclosureFilter) (out []sentRow, err error) {
-	if len(f.IDs) > 0 {
-		ids := slices.Compact(slices.Sorted(slices.Values(f.IDs)))
-		found, err := sentTo(ctx, d, party, ids)
-		for _, s := range found {
-			kind, _, _ := strings.Cut(s.sent.ID, "--")
-			if s.standing && s.stamp > after && (len(f.Types) == 0 || slices.Contains(f.Types, kind)) {
-				out = append(out, s)
-			}
+// disclosedIDs reads through the indexes by id.
+func (d *DB) disclosedIDs(ctx context.Context, party string, after accord.Stamp, f accord.EntryFilter) (out []accord.Entry, err error) {
+	found, err := sentTo(ctx, d, party, slices.Compact(slices.Sorted(slices.Values(f.IDs))))
+	var rows []int64
+	for _, s := range found {
+		if s.standing && s.stamp > after && (!f.Latest || s.latest) && (len(f.Types) == 0 || slices.Contains(f.Types, typeOf(s.sent.ID))) {
+			rows = append(rows, s.index)
 		}
-		return out, err
 	}
-	for _, kind := range slices.Compact(slices.Sorted(slices.Values(f.Types))) {
-		rows, err := d.query(ctx, "SELECT idx, stamp FROM disclosure WHERE party = $1 AND standing = 1 AND sent_type = $2 AND stamp > $3 "+
-			"ORDER BY stamp LIMIT $4", party, kind, int64(after), limit)
-		if err != nil {
-			return nil, err
+	if err != nil {
+		return nil, err
+	}
+	err = each(ctx, d, entryHead+"d.idx IN ", "", []any{party}, rows, func(r *sql.Rows) error {
+		e, err := scanEntry(r)
+		if f.Agreement == "" || e.Under == f.Agreement {
+			out = append(out, e)
 		}
-		err = all(rows, func(r *sql.Rows) error {
-			var s sentRow
-			err := r.Scan(&s.index, &s.stamp)
-			out = append(out, s)
-			return err
-		})
-		if err != nil {
-			return nil, err
+		return err
+	})
+	return out, err
+}
+
+// markFirst marks the earliest standing version of each object.
+func (d *DB) markFirst(ctx context.Context, party string, list []accord.Entry) error {
+	var ids []string
+	for _, e := range list {
+		ids = append(ids, e.ID)
+	}
+	found, err := sentTo(ctx, d, party, slices.Compact(slices.Sorted(slices.Values(ids))))
+	first := map[string]sentRow{}
+	for _, s := range found {
+		old, ok := first[s.sent.ID]
+		if s.standing && (!ok || s.sent.Version < old.sent.Version || s.sent.Version == old.sent.Version && s.index < old.index) {
+			first[s.sent.ID] = s
 		}
+	}
+	for i, e := range list {
+		list[i].First = first[e.ID].index == e.Row
+	}
+	return err
+}
+
+// DisclosedBytes returns the bytes that were sent with these disclosures to party,
+// by index; those of which nothing is left are left out.
+func (d *DB) DisclosedBytes(ctx context.Context, party string, rows []int64) (map[int64][]byte, error) {
+	out := make(map[int64][]byte, len(rows))
+	err := each(ctx, d, "SELECT d.idx, COALESCE(d.bytes, i.bytes) FROM disclosure d LEFT JOIN item i "+
+		"ON d.bytes IS NULL AND i.id = d.item_id AND i.version = d.item_version WHERE d.party = $1 AND d.standing = 1 AND d.idx IN ",
+		"", []any{party}, rows, func(r *sql.Rows) error { return scanBytes(r, out) })
+	if err != nil {
+		return nil, fmt.Errorf("bytes disclosed to %s: %w", party, err)
 	}
 	return out, nil
+}
+
+func scanBytes(r *sql.Rows, into map[int64][]byte) error {
+	var row int64
+	var b []byte
+	err := r.Scan(&row, &b)
+	if len(b) > 0 {
+		into[row] = b
+	}
+	return err
 }
 
 // WithheldOf returns the withholdings of an item, by party.

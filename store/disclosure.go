@@ -24,8 +24,8 @@ const (
 
 var insertDisclosure = bulk{
 	head: "INSERT INTO disclosure (party, idx, stamp, item_id, item_version, agreement, version, article, redacted, " +
-		"sent_id, sent_version, sent_type, standing, receipted, retracted, confirmed, sum, bytes) VALUES ",
-	columns: 18,
+		"sent_id, sent_version, sent_type, standing, latest, receipted, retracted, confirmed, sum, bytes) VALUES ",
+	columns: 19,
 }
 
 func scanDisclosure(r *sql.Rows, full bool) (d accord.Disclosure, err error) {
@@ -109,10 +109,10 @@ func (t *tx) disclose(ctx context.Context, g accord.Disclosing) error {
 		return err
 	}
 	sent := make([]accord.ItemKey, len(g.Disclosures))
-	newest := map[accord.ItemKey]int64{}
+	newest, latest := map[accord.ItemKey]int64{}, map[string]int64{}
 	for i, x := range g.Disclosures {
 		sent[i] = x.Sent
-		newest[x.Sent] = x.Index
+		newest[x.Sent], latest[x.Sent.ID] = x.Index, x.Index
 	}
 	before, err := sentTo(ctx, t, g.Party, idsOf(sent))
 	if err != nil {
@@ -124,21 +124,28 @@ func (t *tx) disclose(ctx context.Context, g accord.Disclosing) error {
 		if err != nil {
 			return err
 		}
-		kind, _, _ := strings.Cut(x.Sent.ID, "--")
 		sum := x.Sum
 		args = append(args, g.Party, x.Index, int64(x.Stamp), x.Item.ID, int64(x.Item.Version), x.Agreement, int64(x.Version), x.Article, redacted,
-			x.Sent.ID, int64(x.Sent.Version), kind, number(newest[x.Sent] == x.Index), int64(x.Receipted), int64(x.Retracted), int64(x.Confirmed),
+			x.Sent.ID, int64(x.Sent.Version), typeOf(x.Sent.ID), number(newest[x.Sent] == x.Index), number(latest[x.Sent.ID] == x.Index), int64(x.Receipted), int64(x.Retracted), int64(x.Confirmed),
 			sum[:], null(x.Bytes))
 		t.tally("disclosed", g.Party, articleText(accord.ArticleKey{Agreement: x.Agreement, Version: x.Version, Article: x.Article}), 1)
 	}
 	for _, old := range before {
-		if _, again := newest[old.sent]; again && old.standing {
-			if err := t.stand(ctx, g.Party, old.index, false); err != nil {
-				return err
-			}
+		_, again := newest[old.sent]
+		if !old.standing || !again && !old.latest {
+			continue
+		}
+		if err := t.stand(ctx, g.Party, old.index, !again); err != nil {
+			return err
 		}
 	}
 	return t.insert(ctx, insertDisclosure, args)
+}
+
+// typeOf returns the STIX type that an id begins with.
+func typeOf(id string) string {
+	kind, _, _ := strings.Cut(id, "--")
+	return kind
 }
 
 func null(b []byte) any {
@@ -150,25 +157,30 @@ func null(b []byte) any {
 
 // rising checks that stamps and indexes follow one another and what is stored.
 func (t *tx) rising(ctx context.Context, g accord.Disclosing) error {
-	var stamp, index int64 = 0, -1
-	rows, err := t.query(ctx, "SELECT idx, stamp FROM disclosure WHERE party = $1 ORDER BY idx DESC LIMIT 1", g.Party)
+	stamp, err := lastStamp(ctx, t, g.Party)
+	if err != nil {
+		return err
+	}
+	index := int64(-1)
+	rows, err := t.query(ctx, "SELECT idx FROM disclosure WHERE party = $1 ORDER BY idx DESC LIMIT 1", g.Party)
 	if err == nil {
-		err = all(rows, func(r *sql.Rows) error { return r.Scan(&index, &stamp) })
+		err = all(rows, func(r *sql.Rows) error { return r.Scan(&index) })
 	}
 	if err != nil {
 		return err
 	}
 	for _, x := range g.Disclosures {
-		if int64(x.Stamp) <= stamp || x.Index <= index {
-			return fmt.Errorf("%w: disclosure %d stamped %d after %d stamped %d", accord.ErrInvalid, x.Index, int64(x.Stamp), index, stamp)
+		if x.Stamp <= stamp || x.Index <= index {
+			return fmt.Errorf("%w: disclosure %d stamped %d after %d stamped %d", accord.ErrInvalid, x.Index, int64(x.Stamp), index, int64(stamp))
 		}
-		stamp, index = int64(x.Stamp), x.Index
+		stamp, index = x.Stamp, x.Index
 	}
 	return nil
 }
 
+// stand says of a disclosure whether it stands beside one that is newer.
 func (t *tx) stand(ctx context.Context, party string, index int64, standing bool) error {
-	_, err := t.exec(ctx, "UPDATE disclosure SET standing = $3 WHERE party = $1 AND idx = $2", party, index, number(standing))
+	_, err := t.exec(ctx, "UPDATE disclosure SET standing = $3, latest = 0 WHERE party = $1 AND idx = $2", party, index, number(standing))
 	return err
 }
 
@@ -178,6 +190,7 @@ type sentRow struct {
 	stamp     accord.Stamp
 	sent      accord.ItemKey
 	standing  bool
+	latest    bool
 	retracted accord.Stamp
 }
 
@@ -185,11 +198,11 @@ type sentRow struct {
 func sentTo(ctx context.Context, q querier, party string, ids []string) (out []sentRow, err error) {
 	scan := func(r *sql.Rows) error {
 		var s sentRow
-		err := r.Scan(&s.index, &s.stamp, &s.sent.ID, &s.sent.Version, &s.standing, &s.retracted)
+		err := r.Scan(&s.index, &s.stamp, &s.sent.ID, &s.sent.Version, &s.standing, &s.latest, &s.retracted)
 		out = append(out, s)
 		return err
 	}
-	const columns = "SELECT idx, stamp, sent_id, sent_version, standing, retracted FROM disclosure WHERE "
+	const columns = "SELECT idx, stamp, sent_id, sent_version, standing, latest, retracted FROM disclosure WHERE "
 	// As a rule an item is sent under its own id, and the index by item serves.
 	err = each(ctx, q, columns+"party = $1 AND item_id IN ", " AND sent_id = item_id", []any{party}, ids, scan)
 	if err == nil {

@@ -74,6 +74,10 @@ func (t *tx) advance(ctx context.Context, stage string, from, to int64) error {
 	if to == from {
 		return nil
 	}
-	_, err = t.exec(ctx, "INSERT INTO stage (name, seq) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", stage, to)
+	return t.setStage(ctx, stage, to)
+}
+
+func (t *tx) setStage(ctx context.Context, stage string, to int64) error {
+	_, err := t.exec(ctx, "INSERT INTO stage (name, seq) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET seq = excluded.seq", stage, to)
 	return err
 }

@@ -220,6 +220,9 @@ func (t *tx) flush(ctx context.Context) error {
 	}
 	if t.seq != t.from {
 		t.numberAt("seq", t.seq)
+		if err := t.date(ctx); err != nil {
+			return err
+		}
 	}
 	for name, n := range t.numbers {
 		if _, err := t.exec(ctx, "UPDATE counter SET n = $2 WHERE name = $1", name, n); err != nil {

@@ -104,6 +104,7 @@ type Object struct {
 	Added       accord.Stamp
 	Bytes       []byte // the JSON object
 	Size        int64  // its octets, where Bytes is left to Page.Content
+	Row         int64  // the Backend's own name for it, for Page.Content
 }
 
 func (o Object) size() int64 { return max(o.Size, int64(len(o.Bytes))) }

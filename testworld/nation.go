@@ -44,8 +44,10 @@ type Nation struct {
 	Cert tls.Certificate
 	DB   *store.DB
 	Node *exchange.Node
-	Log  *slog.Logger
-	Now  func() time.Time
+	// Adder does what was added and answered before it was done.
+	Adder *exchange.Adder
+	Log   *slog.Logger
+	Now   func() time.Time
 	// Through, when set, stands before the handler of partners: to cut, delay or
 	// repeat what arrives. It is asked once a Serve.
 	Through func(http.Handler) http.Handler
@@ -170,6 +172,7 @@ func (n *Nation) Open() {
 		Self: n.Self, Key: n.Key, Pseudonym: []byte("0123456789abcdef0123456789abcdef"), Store: db,
 		Now: n.Now, Rand: rand.Reader, Logger: n.Log, Poll: 5 * time.Millisecond,
 	}
+	n.Adder = exchange.NewAdder(n.Node)
 }
 
 // Start serves partners and runs the workers of every pinned partner.
@@ -206,9 +209,11 @@ func (n *Nation) handler() http.Handler {
 		Keeper: match.NewKeeper(n.DB, match.NewSalt(), 0, n.Log),
 		Ready:  func(context.Context) map[string]string { return nil },
 	})
+	shelves := &exchange.Collections{Node: n.Node, Adder: n.Adder}
 	server, err := taxii.New(taxii.Config{
 		Title: n.Self.Title, Roots: []taxii.Root{{Name: exchange.APIRoot, Title: n.Self.Title}},
-		Backend: &exchange.Collections{Node: n.Node}, Key: []byte("0123456789abcdef"), Log: n.Log,
+		Derived: &taxii.Derived{Prefix: exchange.AgreementsRoot, Roots: shelves.Roots},
+		Backend: shelves, Key: []byte("0123456789abcdef"), Log: n.Log,
 		Authenticate: caller(n.DB, a),
 	})
 	if err != nil {
@@ -272,6 +277,8 @@ func (n *Nation) Work() {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.cancel = cancel
 	n.group, ctx = errgroup.WithContext(ctx)
+	adder := n.Adder
+	n.group.Go(func() error { return adder.Run(ctx) })
 	for _, p := range parties {
 		runs := []func(context.Context) error{(&exchange.Decider{Node: n.Node, Party: p.Name}).Run}
 		if p.URL != "" {

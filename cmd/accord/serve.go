@@ -29,7 +29,6 @@ import (
 	"accord/protect"
 	"accord/protect/rpzserver"
 	"accord/retain"
-	"accord/taxii"
 	"accord/web"
 )
 
@@ -53,6 +52,7 @@ func (c *serveCmd) Run(e *env) error {
 type running struct {
 	*node
 	exchange *exchange.Node
+	adder    *exchange.Adder
 	keeper   *match.Keeper
 	protect  *protect.Worker
 	rpz      *rpzserver.Server // nil when listen.dns is empty
@@ -75,6 +75,7 @@ func (n *node) assemble() (*running, error) {
 		Self: n.self, Key: n.keys.node, Pseudonym: n.keys.pseudonym, Store: n.db,
 		Now: now, Rand: rand.Reader, Logger: n.env.log,
 	}
+	r.adder = exchange.NewAdder(r.exchange)
 	r.keeper = match.NewKeeper(n.db, match.Salt(n.derive("index")), 0, n.env.log)
 	never, err := n.neverBlock()
 	if err != nil {
@@ -157,12 +158,7 @@ func (c Config) rpz() (rpzserver.Config, error) {
 // assemblePartner builds the listener for partners, TAXII clients and sensors.
 func (r *running) assemblePartner() error {
 	a := r.api()
-	key := r.derive("taxii cursor")
-	server, err := taxii.New(taxii.Config{
-		Title: r.self.Title, Roots: []taxii.Root{{Name: exchange.APIRoot, Title: r.self.Title, Description: "What this authority discloses to each party, and takes from it."}},
-		URL: r.self.URL, Backend: &exchange.Collections{Node: r.exchange}, Key: key[:], Log: r.env.log,
-		Authenticate: r.taxiiCaller(a),
-	})
+	server, err := r.partnerTAXII(a)
 	if err != nil {
 		return err
 	}
@@ -199,30 +195,6 @@ func (r *running) ready(ctx context.Context) map[string]string {
 	return bad
 }
 
-// taxiiCaller tells who makes a TAXII request: a party by its pinned key, or by
-// a token made for it.
-func (r *running) taxiiCaller(a *api.API) func(*http.Request) (taxii.Caller, error) {
-	return func(req *http.Request) (taxii.Caller, error) {
-		parties, err := r.db.Parties(req.Context())
-		if err != nil {
-			return taxii.Caller{}, err
-		}
-		if p, err := exchange.PartyOf(req.TLS, parties); err == nil {
-			return taxii.Caller{Name: p.Name, Party: p.Name}, nil
-		}
-		if user, password, ok := req.BasicAuth(); ok && user != "" {
-			// taxii2-client and others send the token as a Basic password.
-			req = req.Clone(req.Context())
-			req.Header.Set("Authorization", "Bearer "+password)
-		}
-		t, err := a.Bearer(req)
-		if err != nil || t.Party == "" {
-			return taxii.Caller{}, taxii.ErrUnauthenticated
-		}
-		return taxii.Caller{Name: t.Name, Party: t.Party}, nil
-	}
-}
-
 // assembleConsole builds the listener for people and their tools.
 func (r *running) assembleConsole() error {
 	secure := r.config.Listen.ConsoleCert != ""
@@ -237,6 +209,13 @@ func (r *running) assembleConsole() error {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", a)
 	mux.Handle("/metrics", a)
+	own, err := r.ownTAXII(a)
+	if err != nil {
+		return err
+	}
+	for _, path := range own.Paths() {
+		mux.Handle(path, own)
+	}
 	mux.Handle("/", pages)
 	r.console = r.httpServer(r.config.Listen.Console, mux)
 	if secure {
@@ -271,6 +250,7 @@ func (r *running) run(ctx context.Context) error {
 	}
 	start("listen.node", func(ctx context.Context) error { return listen(ctx, r.partner) })
 	start("listen.console", func(ctx context.Context) error { return listen(ctx, r.console) })
+	start("adds", r.adder.Run)
 	start("match", r.keeper.Run)
 	start("protect", r.protect.Run)
 	start("retain", (&retain.Worker{Store: r.db, Now: now, Log: r.env.log}).Run)

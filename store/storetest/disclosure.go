@@ -92,9 +92,6 @@ func disclosureComesBack(t *testing.T, d *store.DB) {
 		t.Errorf("another party sees %v", got)
 	}
 	a.Bytes, b.Bytes = nil, nil
-	if diff := cmp.Diff([]accord.Disclosure{b, a}, must(d.RecentDisclosures(ctx, there, 10))(t)); diff != "" {
-		t.Errorf("recent (-want +got):\n%s", diff)
-	}
 	want := map[string]accord.Disclosure{plain.ID: a, hidden.ID: b}
 	if diff := cmp.Diff(want, must(d.LiveDisclosures(ctx, there, []string{plain.ID, hidden.ID, "x--1"}))(t)); diff != "" {
 		t.Errorf("live (-want +got):\n%s", diff)
@@ -138,20 +135,29 @@ func mustRise(t *testing.T, d *store.DB) {
 }
 
 // shown lists party's collection as "index id".
-func shown(t *testing.T, d *store.DB, f accord.DisclosureFilter) (list []string) {
+func shown(t *testing.T, d *store.DB, f accord.EntryFilter) (list []string) {
 	t.Helper()
+	sums := map[int64][32]byte{}
+	for _, x := range must(d.Disclosures(t.Context(), there, -1, 1000))(t) {
+		sums[x.Index] = x.Sum
+	}
 	var after accord.Stamp
 	for {
-		page := must(d.DisclosedSince(t.Context(), there, after, 2, f))(t)
-		for _, x := range page {
-			if len(x.Bytes) == 0 || sha256.Sum256(x.Bytes) != x.Sum {
-				t.Errorf("disclosure %d comes without the bytes sent", x.Index)
+		page := must(d.Disclosed(t.Context(), there, after, 2, f))(t)
+		var rows []int64
+		for _, e := range page {
+			rows = append(rows, e.Row)
+		}
+		bytes := must(d.DisclosedBytes(t.Context(), there, rows))(t)
+		for _, e := range page {
+			if b := bytes[e.Row]; int64(len(b)) != e.Size || sha256.Sum256(b) != sums[e.Row] {
+				t.Errorf("disclosure %d comes with %q, %d octets", e.Row, b, e.Size)
 			}
-			if x.Stamp <= after {
-				t.Errorf("disclosure %d goes back in time", x.Index)
+			if e.Stamp <= after {
+				t.Errorf("disclosure %d goes back in time", e.Row)
 			}
-			after = x.Stamp
-			list = append(list, fmt.Sprint(x.Index, " ", x.Sent.ID))
+			after = e.Stamp
+			list = append(list, fmt.Sprint(e.Row, " ", e.ID))
 		}
 		if len(page) < 2 {
 			return list
@@ -169,15 +175,15 @@ func collection(t *testing.T, d *store.DB) {
 	g.disclose(t, a, a.ItemKey, []byte("{}")) // 2
 	g.disclose(t, a2, a2.ItemKey, nil)        // 3: another version stands beside
 	want := []string{"1 " + b.ID, "2 " + a.ID, "3 " + a.ID}
-	if diff := cmp.Diff(want, shown(t, d, accord.DisclosureFilter{})); diff != "" {
+	if diff := cmp.Diff(want, shown(t, d, accord.EntryFilter{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	g.retract(t, 1)
-	if diff := cmp.Diff(want[1:], shown(t, d, accord.DisclosureFilter{})); diff != "" {
+	if diff := cmp.Diff(want[1:], shown(t, d, accord.EntryFilter{})); diff != "" {
 		t.Errorf("after a retraction (-want +got):\n%s", diff)
 	}
 	g.disclose(t, b, b.ItemKey, nil) // 5: given again
-	if diff := cmp.Diff(append(want[1:], "5 "+b.ID), shown(t, d, accord.DisclosureFilter{})); diff != "" {
+	if diff := cmp.Diff(append(want[1:], "5 "+b.ID), shown(t, d, accord.EntryFilter{})); diff != "" {
 		t.Errorf("given again (-want +got):\n%s", diff)
 	}
 }
@@ -206,16 +212,16 @@ func collectionFilters(t *testing.T, d *store.DB) {
 		return out
 	}
 	for name, tt := range map[string]struct {
-		f    accord.DisclosureFilter
+		f    accord.EntryFilter
 		want []string
 	}{
-		"one type":      {accord.DisclosureFilter{Types: []string{"report"}}, pick(1, 3, 5)},
-		"both types":    {accord.DisclosureFilter{Types: []string{"report", "indicator", "report"}}, want},
-		"ids":           {accord.DisclosureFilter{IDs: []string{"report--3", indicator(0, 0).ID, "report--3", "x--1"}}, pick(0, 3)},
-		"the sent id":   {accord.DisclosureFilter{IDs: []string{"report--pseudonym"}}, pick(5)},
-		"the hidden id": {accord.DisclosureFilter{IDs: []string{"report--5"}}, nil},
-		"id and type":   {accord.DisclosureFilter{IDs: []string{"report--3", indicator(0, 0).ID}, Types: []string{"report"}}, pick(3)},
-		"no such type":  {accord.DisclosureFilter{Types: []string{"malware"}}, nil},
+		"one type":      {accord.EntryFilter{Types: []string{"report"}}, pick(1, 3, 5)},
+		"both types":    {accord.EntryFilter{Types: []string{"report", "indicator", "report"}}, want},
+		"ids":           {accord.EntryFilter{IDs: []string{"report--3", indicator(0, 0).ID, "report--3", "x--1"}}, pick(0, 3)},
+		"the sent id":   {accord.EntryFilter{IDs: []string{"report--pseudonym"}}, pick(5)},
+		"the hidden id": {accord.EntryFilter{IDs: []string{"report--5"}}, nil},
+		"id and type":   {accord.EntryFilter{IDs: []string{"report--3", indicator(0, 0).ID}, Types: []string{"report"}}, pick(3)},
+		"no such type":  {accord.EntryFilter{Types: []string{"malware"}}, nil},
 	} {
 		if diff := cmp.Diff(tt.want, shown(t, d, tt.f)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -231,7 +237,7 @@ func retraction(t *testing.T, d *store.DB) {
 	g.disclose(t, v2, v2.ItemKey, []byte("{}"))
 	g.disclose(t, v2, v2.ItemKey, nil)
 	g.retract(t, 2)
-	if got := shown(t, d, accord.DisclosureFilter{}); got != nil {
+	if got := shown(t, d, accord.EntryFilter{}); got != nil {
 		t.Errorf("the collection still shows %v", got)
 	}
 	if got := must(d.LiveDisclosures(t.Context(), there, []string{v1.ID}))(t); len(got) != 0 {

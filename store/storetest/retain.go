@@ -110,14 +110,19 @@ func erasedDisclosure(t *testing.T, d *store.DB) {
 	g.disclose(t, b, b.ItemKey, []byte(`{"less":1}`))
 	own := g.disclose(t, indicator(3, t0), indicator(3, t0).ItemKey, nil)
 	check(t, d.Erase(ctx, []accord.ItemKey{a.ItemKey, b.ItemKey}, t0+day))
-	for name, got := range map[string][]accord.Disclosure{
-		"disclosures": must(d.Disclosures(ctx, third, -1, 10))(t),
-		"collection":  must(d.DisclosedSince(ctx, third, 0, 10, accord.DisclosureFilter{}))(t),
-		"by id":       must(d.DisclosedSince(ctx, third, 0, 10, accord.DisclosureFilter{IDs: []string{a.ID, b.ID, own.Item.ID}}))(t),
+	if diff := cmp.Diff([]accord.Disclosure{own}, must(d.Disclosures(ctx, third, -1, 10))(t)); diff != "" {
+		t.Errorf("disclosures (-want +got):\n%s", diff)
+	}
+	for name, got := range map[string][]accord.Entry{
+		"collection": must(d.Disclosed(ctx, third, 0, 10, accord.EntryFilter{}))(t),
+		"by id":      must(d.Disclosed(ctx, third, 0, 10, accord.EntryFilter{IDs: []string{a.ID, b.ID, own.Item.ID}}))(t),
 	} {
-		if diff := cmp.Diff([]accord.Disclosure{own}, got); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
+		if len(got) != 1 || got[0].Row != own.Index {
+			t.Errorf("%s: %+v, want disclosure %d alone", name, got, own.Index)
 		}
+	}
+	if got := must(d.DisclosedBytes(ctx, third, []int64{0, 1, own.Index}))(t); len(got) != 1 || string(got[own.Index]) != string(own.Bytes) {
+		t.Errorf("bytes %v", got)
 	}
 	// It can still be taken back.
 	if got := must(d.LiveDisclosures(ctx, third, []string{a.ID}))(t); got[a.ID].Index != 0 || got[a.ID].Party == "" {
