@@ -28,7 +28,9 @@ var mayImport = map[string][]string{
 	"misp":      {"format"},
 	"format":    {},
 	"demodata":  {},
-	"store":     {},
+	"score":     {},
+	"search":    {"format"},
+	"store":     {"search", "score"}, // the words it indexes, the score it searches by: both pure
 	"ingest":    {"format", "agreement"},
 	"feed":      {"format", "agreement", "taxii"},
 	"match":     {"format", "agreement"},
@@ -69,7 +71,7 @@ var reserved = []struct {
 }
 
 // pure rooms do no I/O: what they know is in their arguments.
-var pure = []string{".", "agreement", "format", "knowledge"}
+var pure = []string{".", "agreement", "format", "knowledge", "score", "search"}
 
 var inputOutput = []string{"os", "net", "net/http", "os/exec", "syscall", "log/slog", "io/ioutil", "path/filepath"}
 

@@ -74,8 +74,14 @@ type IngestResult struct {
 	Conflict []ItemKey
 }
 
-// Query selects items. Zero fields select all.
+// Query selects items. Zero fields select all; what is given must all hold.
 type Query struct {
+	// Q is a query in the language of docs/reference/search.md, such as
+	// `type:indicator label:phishing score:>50 "free words"`. With it the newest
+	// come first.
+	Q string
+	// Now is the instant that a score, and valid:now, are about.
+	Now    Stamp
 	Text   string // words in the name, or an exact id or observable value
 	Type   string
 	TLP    *TLP

@@ -44,6 +44,12 @@ type Item struct {
 	// Withdrawn is when it was retracted, by its giver or by this node; 0 = live.
 	Withdrawn Stamp
 	Why       string // the reason of a withdrawal, which its receivers are told
+
+	// What analysts and telemetry added. TLP, PAP and Held above are raised by it:
+	// a tag may tighten and never loosen.
+	Tags    []string // the node's own, beside the object's labels; sorted, no duplicates
+	False   string   // why an analyst says that it is a false positive; empty = does not
+	Sighted Sighted
 }
 
 // Ref is one reference from an object to another.

@@ -16,15 +16,18 @@ const refusalsKept = 10000
 
 // Audit stores who did what. Entries are never changed or removed.
 func (d *DB) Audit(ctx context.Context, e accord.AuditEntry) error {
-	return d.write(ctx, "audit", func(t *tx) error {
-		n, err := t.next(ctx, "audit")
-		if err != nil {
-			return err
-		}
-		_, err = t.exec(ctx, "INSERT INTO audit (n, at, who, what, object, detail) VALUES ($1, $2, $3, $4, $5, $6)",
-			n, int64(e.At), e.Who, e.What, e.Object, e.Detail)
+	return d.write(ctx, "audit", func(t *tx) error { return t.audit(ctx, e) })
+}
+
+// audit stores who did what in the transaction that does it.
+func (t *tx) audit(ctx context.Context, e accord.AuditEntry) error {
+	n, err := t.next(ctx, "audit")
+	if err != nil {
 		return err
-	})
+	}
+	_, err = t.exec(ctx, "INSERT INTO audit (n, at, who, what, object, detail) VALUES ($1, $2, $3, $4, $5, $6)",
+		n, int64(e.At), e.Who, e.What, e.Object, e.Detail)
+	return err
 }
 
 // AuditEntries returns the newest entries, newest first.

@@ -23,6 +23,9 @@ type edit struct {
 	byID map[string][]*version
 	all  []*version // in the order they were touched
 	keep []*version // of all, those whose bytes were replaced
+
+	others  []any // where else what is stored came from: rows of provenance
+	sighted bool  // it brings what sightings say: nothing follows from that
 }
 
 // version is one item version being edited.
@@ -132,6 +135,7 @@ func (e *edit) add(it accord.Item) {
 	v.Added, v.Withdrawn = e.at, 0
 	newest := e.newest(it.ID)
 	if newest != nil {
+		v.keepLocal(&newest.row)
 		// What a partner took back stands before nothing that lives; what the node
 		// itself withdrew is not brought back by an older copy.
 		v.latest = it.Version > newest.Version || newest.Withdrawn != 0 && !newest.Origin.Own()
@@ -154,7 +158,9 @@ func (e *edit) replace(v *version, it accord.Item) {
 		it.Held = v.Held
 	}
 	it.Type, it.Added, it.Seq, it.Withdrawn = v.Type, v.Added, v.Seq, 0
+	was := v.row
 	v.Item, v.lname, v.why = it, searchName(&it), ""
+	v.keepLocal(&was)
 	e.touch(v, accord.ChangeItem)
 	e.settle(it.ID)
 }
@@ -175,6 +181,7 @@ func (e *edit) put(it accord.Item, res *accord.IngestResult) {
 	case !v.Origin.Own() && v.Origin.Party == it.Origin.Party:
 		// The giver's newer copy, its newer terms, or its coming back.
 		if bytes.Equal(v.Bytes, it.Bytes) && v.Origin == it.Origin && v.Withdrawn == 0 {
+			e.another(v, &it)
 			res.Same++
 			return
 		}
@@ -190,6 +197,7 @@ func (e *edit) put(it accord.Item, res *accord.IngestResult) {
 		e.replace(v, it)
 		res.Updated++
 	default:
+		e.another(v, &it)
 		res.Same++
 	}
 }
@@ -226,7 +234,10 @@ func (e *edit) finish(ctx context.Context) error {
 	if err := e.t.insert(ctx, insertItem, rows); err != nil {
 		return err
 	}
-	return e.index(ctx)
+	if err := e.index(ctx); err != nil {
+		return err
+	}
+	return e.know(ctx)
 }
 
 // keepDisclosed gives disclosures that shared the bytes of an item a copy of

@@ -22,20 +22,21 @@ type row struct {
 	latest bool
 	lname  string
 	why    string
+	own    *marks // its own markings, when tags raise them
 }
 
 // The columns of item in the order that row.into and row.args use.
 const (
 	itemHead = "n, id, version, type, latest, seq, party, source, lname, withdrawn, held, spec, name, created, " +
-		"valid_from, valid_until, created_by, class, confidence, revoked, tlp, pap, atomic, added, origin, facts, why, retain"
+		"valid_from, valid_until, created_by, class, confidence, revoked, tlp, pap, atomic, added, origin, facts, why, retain, local"
 	itemFull = itemHead + ", bytes"
 )
 
-var insertItem = bulk{head: "INSERT INTO item (" + itemFull + ") VALUES ", columns: 29}
+var insertItem = bulk{head: "INSERT INTO item (" + itemFull + ") VALUES ", columns: 30}
 
 const updateItem = "UPDATE item SET latest = $2, seq = $3, party = $4, source = $5, lname = $6, withdrawn = $7, held = $8, " +
 	"spec = $9, name = $10, created = $11, valid_from = $12, valid_until = $13, created_by = $14, class = $15, confidence = $16, " +
-	"revoked = $17, tlp = $18, pap = $19, atomic = $20, origin = $21, facts = $22, why = $23, retain = $24, bytes = $25 WHERE n = $1"
+	"revoked = $17, tlp = $18, pap = $19, atomic = $20, origin = $21, facts = $22, why = $23, retain = $24, local = $25, bytes = $26 WHERE n = $1"
 
 // facts are the lists of an item, kept as JSON.
 type facts struct {
@@ -84,12 +85,12 @@ func originOf(text string) (o accord.Origin, err error) {
 
 // scan reads a row of itemHead, or of itemFull when full.
 func (r *row) scan(rows *sql.Rows, full bool) error {
-	var party, origin, fact string
+	var party, origin, fact, local string
 	var retain int64 // says what origin says
 	into := []any{
 		&r.n, &r.ID, &r.Version, &r.Type, &r.latest, &r.Seq, &party, &r.Source, &r.lname, &r.Withdrawn, &r.Held,
 		&r.Spec, &r.Name, &r.Created, &r.ValidFrom, &r.ValidUntil, &r.CreatedBy, &r.Class, &r.Confidence, &r.Revoked,
-		&r.TLP, &r.PAP, &r.Atomic, &r.Added, &origin, &fact, &r.why, &retain,
+		&r.TLP, &r.PAP, &r.Atomic, &r.Added, &origin, &fact, &r.why, &retain, &local,
 	}
 	if full {
 		into = append(into, &r.Bytes)
@@ -112,7 +113,7 @@ func (r *row) scan(rows *sql.Rows, full bool) error {
 	if r.Origin, err = originOf(origin); err != nil {
 		return fmt.Errorf("origin of %s: %w", r.ID, err)
 	}
-	return nil
+	return r.setLocal(local)
 }
 
 // erased reports whether only the row is left of what was deleted for good.
@@ -143,10 +144,14 @@ func (r *row) args(to []any) ([]any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("facts of %s: %w", r.ID, err)
 	}
+	local, err := r.local()
+	if err != nil {
+		return nil, fmt.Errorf("what is known of %s: %w", r.ID, err)
+	}
 	return append(to,
 		r.n, r.ID, int64(r.Version), r.Type, number(r.latest), r.Seq, r.Origin.Party, r.Source, r.lname, int64(r.Withdrawn), r.Held,
 		r.Spec, r.Name, int64(r.Created), int64(r.ValidFrom), int64(r.ValidUntil), r.CreatedBy, r.Class, int64(r.Confidence), number(r.Revoked),
-		int64(r.TLP), int64(r.PAP), number(r.Atomic), int64(r.Added), origin, fact, r.why, int64(r.retain()), opaque(r.Bytes)), nil
+		int64(r.TLP), int64(r.PAP), number(r.Atomic), int64(r.Added), origin, fact, r.why, int64(r.retain()), local, opaque(r.Bytes)), nil
 }
 
 // update rewrites the row.

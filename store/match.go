@@ -22,7 +22,7 @@ func (d *DB) SoughtSince(ctx context.Context, after int64, limit int) ([]accord.
 	if after == 0 {
 		live = " AND withdrawn = 0 AND revoked = 0"
 	}
-	rows, err := d.query(ctx, "SELECT id, version, seq, withdrawn, held, name, valid_from, valid_until, revoked, tlp, atomic, origin, facts "+
+	rows, err := d.query(ctx, "SELECT id, version, seq, withdrawn, held, name, valid_from, valid_until, revoked, tlp, atomic, origin, facts, confidence, added, source, local "+
 		"FROM item WHERE type = 'indicator' AND seq > $1 AND latest = 1"+live+" ORDER BY seq LIMIT $2", after, limit)
 	if err != nil {
 		return nil, fmt.Errorf("sought: %w", err)
@@ -30,7 +30,7 @@ func (d *DB) SoughtSince(ctx context.Context, after int64, limit int) ([]accord.
 	var out []accord.SoughtChange
 	err = all(rows, func(r *sql.Rows) error {
 		it, err := scanSought(r)
-		out = append(out, accord.SoughtChange{Seq: it.Seq, ID: it.ID, Sought: soughtOf(&it)})
+		out = append(out, accord.SoughtChange{Seq: it.Seq, ID: it.ID, Sought: d.soughtOf(&it)})
 		return err
 	})
 	if err != nil {
@@ -41,11 +41,19 @@ func (d *DB) SoughtSince(ctx context.Context, after int64, limit int) ([]accord.
 
 // scanSought reads of an indicator what an index is made of.
 func scanSought(r *sql.Rows) (it accord.Item, err error) {
-	var origin, fact string
+	var origin, fact, added string
 	err = r.Scan(&it.ID, &it.Version, &it.Seq, &it.Withdrawn, &it.Held, &it.Name, &it.ValidFrom, &it.ValidUntil, &it.Revoked, &it.TLP, &it.Atomic,
-		&origin, &fact)
+		&origin, &fact, &it.Confidence, &it.Added, &it.Source, &added)
 	if err != nil {
 		return it, err
+	}
+	it.Type = "indicator"
+	if added != "" {
+		x := row{Item: it}
+		if err := x.setLocal(added); err != nil {
+			return it, fmt.Errorf("what is known of %s: %w", it.ID, err)
+		}
+		it = x.Item
 	}
 	var f facts
 	if err := json.Unmarshal([]byte(fact), &f); err != nil {
@@ -58,15 +66,21 @@ func scanSought(r *sql.Rows) (it accord.Item, err error) {
 	return it, nil
 }
 
-func soughtOf(it *accord.Item) []accord.Sought {
-	if it.Withdrawn != 0 || it.Revoked || !it.Atomic {
+// soughtOf is what to look for because of it: nothing once its score is below its
+// model's threshold from the start, and until it will be else.
+func (d *DB) soughtOf(it *accord.Item) []accord.Sought {
+	if it.Withdrawn != 0 || it.Revoked || !it.Atomic || it.False != "" {
 		return nil
+	}
+	until := it.ValidUntil
+	if ends := d.models.Ends(it); ends != 0 && (until == 0 || ends < until) {
+		until = ends
 	}
 	out := make([]accord.Sought, 0, len(it.Observables))
 	for _, o := range it.Observables {
 		out = append(out, accord.Sought{
 			Observable: o, Indicator: it.ItemKey, Name: it.Name, TLP: it.TLP, Origin: it.Origin,
-			ValidFrom: it.ValidFrom, ValidUntil: it.ValidUntil, Held: it.Held,
+			ValidFrom: it.ValidFrom, ValidUntil: until, Held: it.Held,
 		})
 	}
 	return out
@@ -128,9 +142,9 @@ func (t *tx) addMatches(ctx context.Context, ms []accord.Match, at accord.Stamp)
 		ids[i] = m.ID
 	}
 	byID := map[string]*folded{}
-	err = each(ctx, t, "SELECT id, first, last, times FROM sighting WHERE id IN ", "", nil, ids, func(r *sql.Rows) error {
+	err = each(ctx, t, "SELECT id, indicator, first, last, times FROM sighting WHERE id IN ", "", nil, ids, func(r *sql.Rows) error {
 		f := folded{stored: true}
-		err := r.Scan(&f.ID, &f.First, &f.Last, &f.Count)
+		err := r.Scan(&f.ID, &f.Indicator.ID, &f.First, &f.Last, &f.Count)
 		byID[f.ID] = &f
 		return err
 	})
@@ -161,7 +175,10 @@ func (t *tx) addMatches(ctx context.Context, ms []accord.Match, at accord.Stamp)
 		}
 		t.tally("matched", "", "", f.grown)
 	}
-	return len(order), t.insertMatches(ctx, order, at)
+	if err := t.insertMatches(ctx, order, at); err != nil {
+		return 0, err
+	}
+	return len(order), t.matched(ctx, byID, at)
 }
 
 func (t *tx) insertMatches(ctx context.Context, ms []*folded, at accord.Stamp) error {

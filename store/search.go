@@ -27,6 +27,8 @@ const searchSpan = 4000
 func (d *DB) Search(ctx context.Context, q accord.Query) (out []accord.Item, next string, err error) {
 	q.Text = fit(q.Text)
 	switch {
+	case q.Q != "":
+		out, next, err = d.searchQ(ctx, q)
 	case strings.Contains(q.Text, "--"):
 		out, err = d.searchID(ctx, q)
 	case q.Text != "":

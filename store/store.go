@@ -38,6 +38,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"accord"
+	"accord/score"
 )
 
 // DB is an open store.
@@ -54,6 +55,8 @@ type DB struct {
 	writes statements
 	turn   chan struct{}
 	ended  chan struct{} // closed with the store
+
+	models score.Models // how items are scored; see SetModels
 
 	closing sync.Once
 	closed  error
@@ -84,7 +87,7 @@ const (
 // or "postgres://…", and brings its tables up to date. A database that a newer
 // program has already changed is refused.
 func Open(ctx context.Context, rawURL string, log *slog.Logger) (*DB, error) {
-	d := &DB{log: log, ended: make(chan struct{})}
+	d := &DB{log: log, ended: make(chan struct{}), models: score.Default()}
 	var err error
 	if path, ok := strings.CutPrefix(rawURL, "sqlite:"); ok {
 		err = d.openSQLite(ctx, path)
@@ -98,6 +101,13 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*DB, error) {
 	}
 	return d, nil
 }
+
+// SetModels sets how items are scored, before the store is used; score.Default
+// until then.
+func (d *DB) SetModels(m score.Models) { d.models = m }
+
+// Score scores an item at now.
+func (d *DB) Score(it accord.Item, now accord.Stamp) accord.Score { return d.models.Of(&it, now) }
 
 func (d *DB) openSQLite(ctx context.Context, path string) error {
 	d.dialect = sqlite
