@@ -386,7 +386,7 @@ func TestADirectoryIsTakenFileByFile(t *testing.T) {
 	}
 	m := newMemory()
 	r, err := ingester(m).Dir(t.Context(), dir, ingest.Options{})
-	if err != nil || r.Files != 4 || r.Refused != 0 || r.New < 2000 {
+	if err != nil || r.Files != len(demodata.Intelligence) || r.Refused != 0 || r.New < 2000 {
 		t.Errorf("%v, %v", r, err)
 	}
 	sources := map[string]bool{}
