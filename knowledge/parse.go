@@ -13,8 +13,8 @@ import (
 
 // Limits of what one object may bring into memory.
 const (
-	maxName  = 200 // bytes
-	maxList  = 100 // names, platforms, tactics, references
+	maxName = 200 // bytes
+	maxList = 100 // names, platforms, tactics, references
 )
 
 // entity is an ATT&CK object as it is kept: its texts stay in the store.

@@ -32,6 +32,7 @@ type fakeStore struct {
 	changes     []accord.Change
 	heads       []accord.Head
 	leaves      map[string][]accord.Leaf
+	attack      fakeAttack
 	fail        map[string]error
 	before      map[string]func() // by method name
 }
@@ -298,6 +299,7 @@ type fakeNode struct {
 	explained  []node.Explanation
 	agreements []node.Agreement
 	health     []node.Health
+	allowed    int64
 	retracted  []string // "id reason who"
 	fail       map[string]error
 }
@@ -336,6 +338,8 @@ func (f *fakeNode) Agreement(_ context.Context, id string, version int) (node.Ag
 	}
 	return node.Agreement{}, accord.ErrNotFound
 }
+
+func (f *fakeNode) Allowed() int64 { return f.allowed }
 
 func (f *fakeNode) Health(context.Context) ([]node.Health, error) { return f.health, nil }
 

@@ -24,6 +24,7 @@ import (
 	"accord/web/pages/account"
 	"accord/web/pages/agreement"
 	"accord/web/pages/agreements"
+	"accord/web/pages/attack"
 	"accord/web/pages/item"
 	"accord/web/pages/items"
 	"accord/web/pages/ledger"
@@ -34,6 +35,7 @@ import (
 	"accord/web/pages/retract"
 	"accord/web/pages/signin"
 	"accord/web/pages/situation"
+	"accord/web/pages/technique"
 )
 
 // views is every page with an empty view to be filled.
@@ -47,6 +49,8 @@ var views = []struct {
 	{items.Source, func() any { return &items.View{} }, nil},
 	{item.Source, func() any { return &item.View{} }, nil},
 	{retract.Source, func() any { return &retract.View{} }, nil},
+	{attack.Source, func() any { return &attack.View{} }, nil},
+	{technique.Source, func() any { return &technique.View{} }, nil},
 	{matches.Source, func() any { return &matches.View{} }, nil},
 	{protections.Source, func() any { return &protections.View{} }, nil},
 	{agreements.Source, func() any { return &agreements.View{} }, nil},
@@ -148,7 +152,7 @@ func TestEveryTemplateInEveryLanguageStaysWholeUnderHostileStrings(t *testing.T)
 }
 
 var elements = strings.Fields(`html head meta title link script body a header svg circle p bdi form button nav ul li main footer span
-	h1 h2 h3 h4 div section table thead tbody tr th td dl dt dd ol time pre code label input select option textarea details summary strong q article`)
+	h1 h2 h3 h4 div section table thead tbody tr th td dl dt dd ol time pre code label input select option textarea details summary strong q article datalist`)
 
 // examine reports everything in a page that a page of this console may not hold.
 func examine(doc string) []string {
@@ -226,7 +230,7 @@ func TestTheCatalogueHasWhatPagesSayAndNoMore(t *testing.T) {
 	en, _ := languages.Get("en")
 	said := regexp.MustCompile(`\bt "([a-z.-]+)"`)
 	named := regexp.MustCompile(`\b(?:label|Label\() ?"([a-z]+)"`)
-	used, vocabularies := map[string]bool{}, map[string]bool{"language": true, "room": true, "clause": true, "reason": true, "anyone": true, "kind": true, "pap": true, "period": true, "attribution": true, "common": true}
+	used, vocabularies := map[string]bool{}, map[string]bool{"language": true, "room": true, "clause": true, "reason": true, "anyone": true, "kind": true, "pap": true, "period": true, "attribution": true, "common": true, "part": true, "attacklist": true}
 	err = fs.WalkDir(os.DirFS("."), ".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".tmpl") {
 			return err

@@ -8,6 +8,7 @@ import (
 	"accord/web/pages/account"
 	"accord/web/pages/agreement"
 	"accord/web/pages/agreements"
+	"accord/web/pages/attack"
 	"accord/web/pages/item"
 	"accord/web/pages/items"
 	"accord/web/pages/ledger"
@@ -18,6 +19,7 @@ import (
 	"accord/web/pages/retract"
 	"accord/web/pages/signin"
 	"accord/web/pages/situation"
+	"accord/web/pages/technique"
 )
 
 // route is one line of the table: who may ask what.
@@ -45,11 +47,13 @@ func (c *console) routes() []route {
 		{"GET", "/{$}", reader, situation.Whole(c.Store, c.Node, c.Self), false},
 		{"GET", "/situation/live", reader, situation.Live(c.Store, c.Node, c.Self), true},
 		{"GET", "/items", reader, items.New(c.Store, c.Self), false},
-		{"GET", "/items/{id}", reader, item.New(c.Store, c.Node), false},
-		{"GET", "/items/{id}/retract", analyst, retract.Ask(c.Store), false},
-		{"POST", "/items/{id}/retract", analyst, retract.Do(c.Store, c.Node), false},
+		{"GET", "/items/{id}", reader, item.New(c.Store, c.Node, c.Self), false},
+		{"GET", "/items/{id}/retract", analyst, retract.Ask(c.Store, c.Self), false},
+		{"POST", "/items/{id}/retract", analyst, retract.Do(c.Store, c.Node, c.Self), false},
+		{"GET", "/attack", reader, attack.New(c.Attack), false},
+		{"GET", "/attack/{id}", reader, technique.New(c.Store, c.Attack), false},
 		{"GET", "/matches", reader, matches.New(c.Store), false},
-		{"GET", "/protections", reader, protections.New(c.Store), false},
+		{"GET", "/protections", reader, protections.New(c.Store, c.Node), false},
 		{"GET", "/agreements", reader, agreements.New(c.Node), false},
 		{"GET", "/agreements/{id}", reader, agreement.New(c.Node), false},
 		{"GET", "/ledger", reader, ledger.New(c.Store, c.Self), false},
@@ -65,6 +69,7 @@ func (c *console) routes() []route {
 var rooms = []page.Link{
 	{Path: "/", Label: "room.situation"},
 	{Path: "/items", Label: "room.items"},
+	{Path: "/attack", Label: "room.attack"},
 	{Path: "/matches", Label: "room.matches"},
 	{Path: "/protections", Label: "room.protections"},
 	{Path: "/agreements", Label: "room.agreements"},
@@ -74,7 +79,7 @@ var rooms = []page.Link{
 
 // sources are the pages, in the order their styles are joined.
 var sources = []*page.Source{
-	signin.Source, situation.Source, items.Source, item.Source, retract.Source,
+	signin.Source, situation.Source, items.Source, item.Source, retract.Source, attack.Source, technique.Source,
 	matches.Source, protections.Source, agreements.Source, agreement.Source,
 	ledger.Source, parties.Source, account.Source, problem.Source,
 }

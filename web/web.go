@@ -28,9 +28,11 @@ import (
 	"time"
 
 	"accord"
+	"accord/knowledge"
 	"accord/web/locale"
 	"accord/web/node"
 	"accord/web/page"
+	"accord/web/pages/attack"
 	"accord/web/pages/item"
 	"accord/web/pages/items"
 	"accord/web/pages/ledger"
@@ -77,10 +79,14 @@ type AccountStore interface {
 // Node is what the console asks of the running node beyond its store.
 type Node = node.Node
 
+// Attack gives ATT&CK as it is held now.
+type Attack = attack.Base
+
 // Config is what the console is made with. Store, Node, Now and Self are needed.
 type Config struct {
 	Store   Store
 	Node    Node
+	Attack  Attack // nil = an empty base
 	Now     func() time.Time
 	Rand    io.Reader    // secrets come from here; nil = crypto/rand
 	Log     *slog.Logger // nil = nowhere
@@ -109,6 +115,9 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Attack == nil {
+		cfg.Attack = nothingKnown{}
 	}
 	cfg.Secure = cfg.Secure || cfg.URL != ""
 	languages, err := locale.Load()
@@ -143,6 +152,11 @@ func New(cfg Config) (http.Handler, error) {
 	origin.SetDenyHandler(c.serve(route{handle: crossOrigin}))
 	return c.headers(http.MaxBytesHandler(origin.Handler(mux), 64<<10)), nil
 }
+
+// nothingKnown is an empty base.
+type nothingKnown struct{}
+
+func (nothingKnown) Base() *knowledge.Base { return &knowledge.Base{} }
 
 func nothing(context.Context, *page.Request) (*page.Answer, error) { return nil, accord.ErrNotFound }
 

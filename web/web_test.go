@@ -37,7 +37,7 @@ func start(t *testing.T) *world {
 	w := &world{now: noon}
 	w.store, w.node = newWorld()
 	var err error
-	w.handler, err = New(Config{Store: w.store, Node: w.node, Now: w.clock, Self: self, Version: "0.1.0"})
+	w.handler, err = New(Config{Store: w.store, Node: w.node, Attack: w.store.attack, Now: w.clock, Self: self, Version: "0.1.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,4 +348,12 @@ func luminance(hex string) float64 {
 
 func contrast(a, b float64) float64 {
 	return (max(a, b) + 0.05) / (min(a, b) + 0.05)
+}
+
+// serveFor serves h on loopback until the test ends, and returns its URL.
+func serveFor(t *testing.T, h http.Handler) string {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL
 }

@@ -101,7 +101,7 @@ func newWorld() (*fakeStore, *fakeNode) {
 		items: worldItems(), parties: known, leaves: map[string][]accord.Leaf{},
 		counts: accord.Counts{
 			Items: 1612408, Indicators: 1498220, Withdrawn: 312, Held: 1804, Matches: 577, MatchCount: 48213, Seq: 2200134,
-			Protections: map[string]int64{"hot": 1204, "base": 1402117, "allow": 318},
+			Protections: map[string]int64{"hot": 1204, "base": 1402117},
 			Disclosed:   map[string]int64{"cert.xb.example": 18201, "cert.xc.example": 412}, Receipted: map[string]int64{"cert.xb.example": 18198, "cert.xc.example": 0},
 			Withheld: map[string]int64{"cert.xb.example": 90411, "cert.xc.example": 1611996}, Retracted: map[string]int64{"cert.xb.example": 37},
 			Confirmed: map[string]int64{"cert.xb.example": 36}, Received: map[string]int64{"cert.xb.example": 20877},
@@ -113,15 +113,17 @@ func newWorld() (*fakeStore, *fakeNode) {
 		f.accounts[name] = accord.Account{Name: name, Role: role, Created: ago(900 * time.Hour)}
 	}
 	f.accounts["leila.haddad"] = accord.Account{Name: "leila.haddad", Role: accord.RoleAnalyst, Created: ago(900 * time.Hour)}
+	addAttack(f)
 	addMatches(f)
 	addRecords(f)
-	n := &fakeNode{fail: map[string]error{}, agreements: worldAgreements(), explained: []node.Explanation{
+	n := &fakeNode{allowed: 318, fail: map[string]error{}, agreements: worldAgreements(), explained: []node.Explanation{
 		{Party: "cert.xb.example", Effect: "share-redacted", Agreement: "xa-xb-2026", Version: 2, Article: "2", Title: "Technical indicators", Reasons: []string{"granted xa-xb-2026 2"}, Redacted: []string{"object_refs[1]", "x_note"}},
 		{Party: "cert.xc.example", Effect: "withhold", Agreement: "xa-xc-pilot", Version: 1, Article: "1", Title: "Open indicators", Reasons: []string{"above-tlp xa-xc-pilot 1 amber%2Bstrict green", "confidence xa-xc-pilot 1 90"}},
 		{Party: "poll.xd.example", Effect: "withhold", Reasons: []string{"no-agreement cert.xa.example poll.xd.example"}},
 		{Party: "cert.xe.example", Effect: "share", Agreement: "hub-2025", Version: 4, Article: "2.1", Title: "Shared within the hub", Reasons: []string{"granted hub-2025 2.1"}},
 	}, health: []node.Health{
 		{Part: "exchange", State: "late", Detail: "cert.xc.example has not answered", Since: ago(14 * time.Minute)},
+		{Part: "resolver", Name: "192.0.2.53:53", State: "late", Detail: "NOTIFY of hot.rpz.: no answer", Since: ago(3 * time.Minute)},
 		{Part: "store", State: "ok"},
 		{Part: "ingest", State: "ok"},
 		{Part: "match", State: "ok"},

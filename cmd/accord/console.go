@@ -230,6 +230,9 @@ func statusWord(s agreement.State) string {
 	return string(s.Standing)
 }
 
+// Allowed implements node.Node.
+func (c console) Allowed() int64 { return c.allowed }
+
 // Health implements node.Node.
 func (c console) Health(ctx context.Context) ([]view.Health, error) {
 	parties, err := c.db.Parties(ctx)
@@ -280,11 +283,11 @@ func (c console) Health(ctx context.Context) ([]view.Health, error) {
 // once each.
 func resolverHealth(s rpzserver.Status) (bad []view.Health) {
 	for _, c := range s.Clients { // by address
-		part := "resolver " + c.Addr.String()
-		if c.Problem == "" || len(bad) > 0 && bad[len(bad)-1].Part == part {
+		name := c.Addr.String()
+		if c.Problem == "" || len(bad) > 0 && bad[len(bad)-1].Name == name {
 			continue
 		}
-		bad = append(bad, view.Health{Part: part, State: "late", Detail: "NOTIFY of " + c.Zone + ": " + c.Problem, Since: accord.StampOf(c.Answered)})
+		bad = append(bad, view.Health{Part: "resolver", Name: name, State: "late", Detail: "NOTIFY of " + c.Zone + ": " + c.Problem, Since: accord.StampOf(c.Answered)})
 	}
 	return bad
 }

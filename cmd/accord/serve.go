@@ -25,6 +25,7 @@ import (
 	"accord/agreement"
 	"accord/api"
 	"accord/exchange"
+	"accord/knowledge"
 	"accord/match"
 	"accord/protect"
 	"accord/protect/rpzserver"
@@ -54,10 +55,12 @@ type running struct {
 	exchange *exchange.Node
 	adder    *exchange.Adder
 	keeper   *match.Keeper
+	attack   *knowledge.Keeper
 	protect  *protect.Worker
 	rpz      *rpzserver.Server // nil when listen.dns is empty
 	partner  *http.Server
 	console  *http.Server
+	allowed  int64 // entries of the allow zone
 }
 
 // derive returns a secret of its own for one purpose: the same across restarts,
@@ -77,6 +80,11 @@ func (n *node) assemble() (*running, error) {
 	}
 	r.adder = exchange.NewAdder(r.exchange)
 	r.keeper = match.NewKeeper(n.db, match.Salt(n.derive("index")), 0, n.env.log)
+	r.attack = knowledge.NewKeeper(n.db, 0, func(err error) {
+		if err != nil {
+			n.env.log.Error("ATT&CK is not kept current", "error", err)
+		}
+	})
 	never, err := n.neverBlock()
 	if err != nil {
 		return nil, err
@@ -120,6 +128,7 @@ func (r *running) assembleProtect(never *protect.NeverBlock) error {
 	if r.rpz, err = rpzserver.New(cfg, r.db, never, never.Allow(), now, r.env.log); err != nil {
 		return err
 	}
+	r.allowed = int64(len(never.Allow()))
 	r.protect.Changed = r.rpz.Changed
 	return nil
 }
@@ -199,7 +208,7 @@ func (r *running) ready(ctx context.Context) map[string]string {
 func (r *running) assembleConsole() error {
 	secure := r.config.Listen.ConsoleCert != ""
 	pages, err := web.New(web.Config{
-		Store: r.db, Node: console{r}, Now: now, Log: r.env.log, Secure: secure, URL: r.config.Listen.ConsoleURL,
+		Store: r.db, Node: console{r}, Attack: r.attack, Now: now, Log: r.env.log, Secure: secure, URL: r.config.Listen.ConsoleURL,
 		Self: r.self, Version: versionText(),
 	})
 	if err != nil {
@@ -252,6 +261,7 @@ func (r *running) run(ctx context.Context) error {
 	start("listen.console", func(ctx context.Context) error { return listen(ctx, r.console) })
 	start("adds", r.adder.Run)
 	start("match", r.keeper.Run)
+	start("attack", r.attack.Run)
 	start("protect", r.protect.Run)
 	start("retain", (&retain.Worker{Store: r.db, Now: now, Log: r.env.log}).Run)
 	if r.rpz != nil {

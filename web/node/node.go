@@ -34,6 +34,9 @@ type Node interface {
 	Agreements(ctx context.Context) ([]Agreement, error)
 	// Agreement returns one agreement; version 0 is the newest.
 	Agreement(ctx context.Context, id string, version int) (Agreement, error)
+	// Allowed is how many names and networks the allow zone serves: they come from
+	// the node's own lists and are not in the store.
+	Allowed() int64
 	// Health says how each part of the node is, worst first.
 	Health(ctx context.Context) ([]Health, error)
 }
@@ -105,6 +108,7 @@ type Check struct {
 // Health is how one part of the node is.
 type Health struct {
 	Part   string // code: a key under [part], or a name such as a feed's or partner's
+	Name   string // which of several such parts, such as a resolver's address; may be empty
 	State  string // "ok", "late" or "failed"
 	Detail string
 	Since  accord.Stamp // when it came into this state; 0 = unknown

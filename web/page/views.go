@@ -17,6 +17,22 @@ type ItemLink struct {
 // LinkTo returns the link to an item.
 func LinkTo(i accord.Item) ItemLink { return ItemLink{ID: i.ID, Name: i.Name} }
 
+// StateOf is the code under [state] that an item is in.
+func StateOf(i accord.Item, now accord.Stamp) string {
+	switch {
+	case i.Withdrawn != 0:
+		return "withdrawn"
+	case i.Revoked:
+		return "revoked"
+	case i.Held != "":
+		return "held"
+	case i.ValidUntil != 0 && i.ValidUntil <= now:
+		return "expired"
+	default:
+		return "live"
+	}
+}
+
 // More leads to the other pages of a list.
 type More struct {
 	First string // URL of the first page; empty on it

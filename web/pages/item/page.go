@@ -91,15 +91,15 @@ type Ref struct {
 	Held     bool
 }
 
-// New returns the page's handler.
-func New(store Store, explain Explainer) page.Handler {
+// New returns the page's handler; self's identity is not offered for retraction.
+func New(store Store, explain Explainer, self accord.Party) page.Handler {
 	return func(ctx context.Context, r *page.Request) (*page.Answer, error) {
 		versions, shown, err := versions(ctx, store, r.PathValue("id"), r.URL.Query().Get("version"))
 		if err != nil {
 			return nil, err
 		}
-		v := &View{Item: shown, State: state(shown, r.Now), Own: shown.Origin.Own(), Versions: versions}
-		v.MayRetract = v.Own && shown.Withdrawn == 0 && r.May(accord.RoleAnalyst)
+		v := &View{Item: shown, State: page.StateOf(shown, r.Now), Own: shown.Origin.Own(), Versions: versions}
+		v.MayRetract = v.Own && shown.Withdrawn == 0 && shown.ID != self.Identity && r.May(accord.RoleAnalyst)
 		v.JSON, v.JSONCut = pretty(shown.Bytes)
 		v.Values = shown.Observables[:min(len(shown.Observables), maxRows)]
 		v.ValuesLeft = int64(len(shown.Observables) - len(v.Values))
@@ -153,21 +153,6 @@ func versions(ctx context.Context, store Store, id, version string) ([]Version, 
 		})
 	}
 	return out, shown, nil
-}
-
-func state(i accord.Item, now accord.Stamp) string {
-	switch {
-	case i.Withdrawn != 0:
-		return "withdrawn"
-	case i.Revoked:
-		return "revoked"
-	case i.Held != "":
-		return "held"
-	case i.ValidUntil != 0 && i.ValidUntil <= now:
-		return "expired"
-	default:
-		return "live"
-	}
 }
 
 // references names what the item refers to and what refers to it.

@@ -27,6 +27,11 @@ type Store interface {
 	Latest(ctx context.Context, ids []string) (map[string]accord.Item, error)
 }
 
+// Node tells what is served and not in the store.
+type Node interface {
+	Allowed() int64
+}
+
 // View is what the page shows.
 type View struct {
 	Text        string
@@ -34,6 +39,7 @@ type View struct {
 	Zones       []Zone
 	Protections []Protection
 	Filtered    bool
+	Allow       bool // the allow zone alone is asked for
 	More        page.More
 }
 
@@ -51,16 +57,20 @@ type Protection struct {
 }
 
 // New returns the page's handler.
-func New(store Store) page.Handler {
+func New(store Store, node Node) page.Handler {
 	return func(ctx context.Context, r *page.Request) (*page.Answer, error) {
 		form := r.URL.Query()
 		zone := form.Get("zone")
 		v := &View{Text: strings.TrimSpace(form.Get("q")), Options: page.OptionsOf([]string{"allow", "hot", "base"}, zone)}
+		v.Allow = zone == "allow"
 		v.Filtered = v.Text != "" || zone != ""
 		for _, name := range []string{"allow", "hot", "base"} {
 			serial, values, err := store.Zone(ctx, name)
 			if err != nil {
 				return nil, err
+			}
+			if name == "allow" {
+				values += node.Allowed()
 			}
 			v.Zones = append(v.Zones, Zone{name, serial, values})
 		}

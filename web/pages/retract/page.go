@@ -46,9 +46,9 @@ type View struct {
 }
 
 // Ask answers with the form.
-func Ask(store Store) page.Handler {
+func Ask(store Store, self accord.Party) page.Handler {
 	return func(ctx context.Context, r *page.Request) (*page.Answer, error) {
-		v, err := view(ctx, store, r.PathValue("id"))
+		v, err := view(ctx, store, r.PathValue("id"), self)
 		if err != nil {
 			return nil, err
 		}
@@ -57,9 +57,9 @@ func Ask(store Store) page.Handler {
 }
 
 // Do retracts, and goes back to the item.
-func Do(store Store, node Retracter) page.Handler {
+func Do(store Store, node Retracter, self accord.Party) page.Handler {
 	return func(ctx context.Context, r *page.Request) (*page.Answer, error) {
-		v, err := view(ctx, store, r.PathValue("id"))
+		v, err := view(ctx, store, r.PathValue("id"), self)
 		if err != nil {
 			return nil, err
 		}
@@ -85,13 +85,16 @@ func Do(store Store, node Retracter) page.Handler {
 	}
 }
 
-func view(ctx context.Context, store Store, id string) (*View, error) {
+func view(ctx context.Context, store Store, id string, self accord.Party) (*View, error) {
 	i, err := store.Item(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if !i.Origin.Own() {
 		return nil, fmt.Errorf("%w: %s is %s's to retract", accord.ErrForbidden, id, i.Origin.Party)
+	}
+	if id == self.Identity {
+		return nil, fmt.Errorf("%w: %s is this node's own identity, which all that it authored refers to", accord.ErrForbidden, id)
 	}
 	if i.Withdrawn != 0 {
 		return nil, fmt.Errorf("%w: %s is already withdrawn", accord.ErrConflict, id)

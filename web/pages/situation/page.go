@@ -38,6 +38,7 @@ type Store interface {
 
 // Health tells how the node is.
 type Health interface {
+	Allowed() int64
 	Health(ctx context.Context) ([]node.Health, error)
 }
 
@@ -115,6 +116,14 @@ func view(ctx context.Context, store Store, health Health, self accord.Party) (*
 	if err != nil {
 		return nil, err
 	}
+	if n := health.Allowed(); n > 0 { // served from the node's own lists, not from the store
+		zones := maps.Clone(c.Protections)
+		if zones == nil {
+			zones = map[string]int64{}
+		}
+		zones["allow"] += n
+		c.Protections = zones
+	}
 	v := &View{Totals: totals(c), Parties: partners(c, parties, self), Zones: zones(c.Protections), Types: types(c.ByType)}
 	if v.Matches, _, err = store.Matches(ctx, accord.MatchQuery{Limit: lately}); err != nil {
 		return nil, err
@@ -136,8 +145,10 @@ func view(ctx context.Context, store Store, health Health, self accord.Party) (*
 
 func totals(c accord.Counts) []Total {
 	var protections int64
-	for _, n := range c.Protections {
-		protections += n
+	for zone, n := range c.Protections {
+		if zone != "allow" { // what is never blocked protects by being left alone
+			protections += n
+		}
 	}
 	return []Total{
 		{Label: "items", N: c.Items, Path: "/items"},
