@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"search":    {"format"},
 	"store":     {"search", "score"}, // the words it indexes, the score it searches by: both pure
 	"ingest":    {"format", "agreement"},
-	"feed":      {"format", "agreement", "taxii"},
+	"feed":      {"format", "agreement", "taxii", "misp"},
 	"match":     {"format", "agreement"},
 	"protect":   {"format", "agreement"},
 	"sensor":    {"format", "agreement", "match"},

@@ -110,7 +110,7 @@ type RunOutcome string
 const (
 	RunTaken     RunOutcome = "taken"     // something was read
 	RunUnchanged RunOutcome = "unchanged" // the server, or the content, says nothing new
-	RunHeld      RunOutcome = "held"      // what came is not believable: nothing was taken or withdrawn
+	RunHeld      RunOutcome = "held"      // what came is not believable, or a quota is reached: nothing was withdrawn
 	RunFailed    RunOutcome = "failed"
 )
 

@@ -82,7 +82,7 @@ type Options struct {
 	// Revive brings a list's row back that was withdrawn for this reason; what was
 	// withdrawn for another stays withdrawn.
 	Revive string
-	Limit    int64 // list rows and STIX objects to take at most; 0 = all
+	Limit  int64 // list rows and STIX objects to take at most; 0 = all
 	// Created is the date of list rows not stored before; 0 = now.
 	Created accord.Stamp
 	// Progress is told after each batch how many bytes of the file, as it lies on

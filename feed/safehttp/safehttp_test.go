@@ -190,7 +190,9 @@ func TestRedirectsAreFewAndNeverLeadDownOrInside(t *testing.T) {
 		http.Redirect(w, r, to, http.StatusFound)
 	}))
 	defer s.Close()
-	c := func() *http.Client { return safehttp.Client(safehttp.Config{Roots: roots(s), Allow: loopback, PlainHTTP: true}) }
+	c := func() *http.Client {
+		return safehttp.Client(safehttp.Config{Roots: roots(s), Allow: loopback, PlainHTTP: true})
+	}
 	for _, target := range []string{inner.URL, "file:///etc/passwd", "https://127.0.0.2:9/", "https://[::1]:9/", "https://169.254.169.254/latest/", "https://u:p@127.0.0.1/"} {
 		to = target
 		_, err := get(c(), s.URL)
