@@ -34,6 +34,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	sqlitedriver "modernc.org/sqlite" // driver "sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -44,6 +46,8 @@ import (
 // DB is an open store.
 type DB struct {
 	dialect dialect
+	mode    mode
+	version int64 // newest migration applied
 	log     *slog.Logger
 	pool    *sql.DB // readers; with PostgreSQL writers too
 	reads   statements
@@ -65,7 +69,19 @@ type DB struct {
 	traced func(query string, args []any)
 }
 
-var errClosed = errors.New("the store is closed")
+var (
+	errClosed  = errors.New("the store is closed")
+	errReading = fmt.Errorf("%w: the store was opened for reading alone", accord.ErrForbidden)
+)
+
+// mode is what a store is opened for.
+type mode int
+
+const (
+	migrating mode = iota // its tables are brought up to date first
+	asItIs                // they must be up to date
+	reading               // nothing is written, and they may be of an earlier version
+)
 
 type dialect string
 
@@ -85,9 +101,30 @@ const (
 
 // Open opens the store at rawURL, "sqlite:/path/file.db" (made when not there)
 // or "postgres://…", and brings its tables up to date. A database that a newer
-// program has already changed is refused.
+// program has already changed is refused, and so is one whose tables were made by
+// another text of a migration than this program's (ErrConflict).
 func Open(ctx context.Context, rawURL string, log *slog.Logger) (*DB, error) {
-	d := &DB{log: log, ended: make(chan struct{}), models: score.Default()}
+	return open(ctx, rawURL, migrating, log)
+}
+
+// OpenAsIs is Open, but refuses a store that is not there (ErrNotFound) or whose
+// tables are not up to date (ErrConflict): for what runs beside a node.
+func OpenAsIs(ctx context.Context, rawURL string, log *slog.Logger) (*DB, error) {
+	return open(ctx, rawURL, asItIs, log)
+}
+
+// OpenReading opens a store of this or an earlier version for [DB.Backup] and
+// [DB.Version]; nothing else may be asked of an earlier one. What would write is
+// ErrForbidden.
+func OpenReading(ctx context.Context, rawURL string, log *slog.Logger) (*DB, error) {
+	return open(ctx, rawURL, reading, log)
+}
+
+// Version returns the number of the newest migration that the store has had.
+func (d *DB) Version() int64 { return d.version }
+
+func open(ctx context.Context, rawURL string, m mode, log *slog.Logger) (*DB, error) {
+	d := &DB{log: log, mode: m, ended: make(chan struct{}), models: score.Default()}
 	var err error
 	if path, ok := strings.CutPrefix(rawURL, "sqlite:"); ok {
 		err = d.openSQLite(ctx, path)
@@ -109,45 +146,69 @@ func (d *DB) SetModels(m score.Models) { d.models = m }
 // Score scores an item at now.
 func (d *DB) Score(it accord.Item, now accord.Stamp) accord.Score { return d.models.Of(&it, now) }
 
+// ready brings the tables in db up to date, or checks that they are.
+func (d *DB) ready(ctx context.Context, db *sql.DB) error {
+	if d.mode == migrating {
+		return d.migrate(ctx, db)
+	}
+	return d.asIs(ctx, db, d.mode == reading)
+}
+
 func (d *DB) openSQLite(ctx context.Context, path string) error {
 	d.dialect = sqlite
 	if path == "" || strings.HasPrefix(path, ":memory:") {
 		return fmt.Errorf("%w: want sqlite:/path/file.db", accord.ErrInvalid)
 	}
+	flags := os.O_RDWR
+	if d.mode == migrating {
+		flags |= os.O_CREATE
+	}
 	// Made here, so that only its owner can read it; SQLite's other files
 	// take the mode of this one.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return err
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	name := "file:" + (&url.URL{Path: path}).EscapedPath()
-	common := "?_pragma=busy_timeout(10000)"
-	d.writer, err = sql.Open("sqlite", name+common+"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"+
-		fmt.Sprintf("&_pragma=cache_size(-%d)&_pragma=wal_autocheckpoint(%d)", writerCache, autocheckpoint)+
-		"&_pragma=temp_store(MEMORY)&_txlock=immediate")
-	if err != nil {
-		return err
+	name := "file:" + (&url.URL{Path: path}).EscapedPath() + "?_pragma=busy_timeout(10000)"
+	if d.mode != reading {
+		if err := d.openWriter(ctx, name); err != nil {
+			return advise(path, err)
+		}
 	}
-	d.writer.SetMaxOpenConns(1)
-	if err := d.migrate(ctx, d.writer); err != nil {
-		return advise(path, err)
-	}
-	if d.conn, err = d.writer.Conn(ctx); err != nil {
-		return err
-	}
-	d.turn = make(chan struct{}, 1)
-	d.writes.prepare = d.conn.PrepareContext
-	d.pool, err = sql.Open("sqlite", name+common+fmt.Sprintf("&_pragma=cache_size(-%d)&_pragma=query_only(1)", readerCache))
+	d.pool, err = sql.Open("sqlite", name+fmt.Sprintf("&_pragma=cache_size(-%d)&_pragma=query_only(1)", readerCache))
 	if err != nil {
 		return err
 	}
 	d.pool.SetMaxOpenConns(readers)
 	d.pool.SetMaxIdleConns(readers)
 	d.reads.prepare = d.pool.PrepareContext
+	if d.mode == reading {
+		return advise(path, d.ready(ctx, d.pool))
+	}
 	return d.pool.PingContext(ctx)
+}
+
+// openWriter opens SQLite's one writing connection.
+func (d *DB) openWriter(ctx context.Context, name string) (err error) {
+	d.writer, err = sql.Open("sqlite", name+"&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"+
+		fmt.Sprintf("&_pragma=cache_size(-%d)&_pragma=wal_autocheckpoint(%d)", writerCache, autocheckpoint)+
+		"&_pragma=temp_store(MEMORY)&_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	d.writer.SetMaxOpenConns(1)
+	if err := d.ready(ctx, d.writer); err != nil {
+		return err
+	}
+	if d.conn, err = d.writer.Conn(ctx); err != nil {
+		return err
+	}
+	d.turn = make(chan struct{}, 1)
+	d.writes.prepare = d.conn.PrepareContext
+	return nil
 }
 
 // sqliteCode is SQLite's primary result code in err; 0 is none.
@@ -176,13 +237,17 @@ func advise(path string, err error) error {
 
 func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	d.dialect = postgres
-	var err error
-	if d.pool, err = sql.Open("pgx", rawURL); err != nil {
+	config, err := pgx.ParseConfig(rawURL)
+	if err != nil {
 		return err
 	}
+	if d.mode == reading {
+		config.RuntimeParams["default_transaction_read_only"] = "on"
+	}
+	d.pool = stdlib.OpenDB(*config)
 	d.pool.SetMaxOpenConns(16)
 	d.pool.SetMaxIdleConns(8)
-	return d.migrate(ctx, d.pool)
+	return d.ready(ctx, d.pool)
 }
 
 // Close ends the store once the write under way is done. Calls after it fail.

@@ -98,6 +98,9 @@ func (d *DB) attempt(ctx context.Context, fn func(*tx) error) (err error) {
 
 func (t *tx) begin(ctx context.Context) (commit, rollback func() error, err error) {
 	d := t.db
+	if d.mode == reading {
+		return nil, nil, errReading
+	}
 	if d.dialect == postgres {
 		if t.sql, err = d.pool.BeginTx(context.WithoutCancel(ctx), nil); err != nil {
 			return nil, nil, err

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -56,8 +57,14 @@ func (k keys) pin() (string, error) {
 
 const keysFolder = "keys"
 
+// openStore is how a command opens the store. Only "accord serve" brings its
+// tables up to date: a command may be of a newer program than the node that runs.
+type openStore func(ctx context.Context, url string, log *slog.Logger) (*store.DB, error)
+
 // openNode opens the node in e.home: one that "accord init" made.
-func openNode(e *env) (*node, error) {
+func openNode(e *env) (*node, error) { return openNodeBy(e, store.OpenAsIs) }
+
+func openNodeBy(e *env, open openStore) (*node, error) {
 	c, err := loadConfig(e.home)
 	if err != nil {
 		return nil, err
@@ -72,7 +79,7 @@ func openNode(e *env) (*node, error) {
 			return nil, fmt.Errorf("%w: the store %s is missing or empty: mount its disk or restore it from a backup; \"accord init\" makes a new node", accord.ErrNotFound, file)
 		}
 	}
-	db, err := store.Open(e.ctx, c.storeURL(), e.log)
+	db, err := open(e.ctx, c.storeURL(), e.log)
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ import (
 	"accord/protect"
 	"accord/protect/rpzserver"
 	"accord/retain"
+	"accord/store"
 	"accord/web"
 )
 
@@ -37,7 +38,7 @@ type serveCmd struct{}
 
 // Run serves until it is interrupted.
 func (c *serveCmd) Run(e *env) error {
-	n, err := openNode(e)
+	n, err := openNodeBy(e, openServing)
 	if err != nil {
 		return err
 	}
@@ -47,6 +48,19 @@ func (c *serveCmd) Run(e *env) error {
 		return err
 	}
 	return r.run(e.ctx)
+}
+
+// openServing opens a store that "accord init" or "accord restore" made, and
+// brings its tables up to date.
+func openServing(ctx context.Context, url string, log *slog.Logger) (*store.DB, error) {
+	d, err := store.OpenReading(ctx, url, log) // an empty database would end every protection
+	if err != nil {
+		return nil, err
+	}
+	if err := d.Close(); err != nil {
+		return nil, err
+	}
+	return store.Open(ctx, url, log)
 }
 
 // running is a node with everything it serves.
@@ -262,6 +276,7 @@ func (r *running) run(ctx context.Context) error {
 	start("adds", r.adder.Run)
 	start("match", r.keeper.Run)
 	start("attack", r.attack.Run)
+	start("memory", r.trim)
 	start("protect", r.protect.Run)
 	start("retain", (&retain.Worker{Store: r.db, Now: now, Log: r.env.log}).Run)
 	if r.rpz != nil {
