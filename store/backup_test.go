@@ -116,6 +116,7 @@ func TestABackupOfEitherEngineRestoresIntoEither(t *testing.T) {
 		for to, target := range engines {
 			t.Run(from+" to "+to, func(t *testing.T) {
 				url := filled(t, source)
+				fillEmpty(t, url)
 				raw := backupOf(t, url)
 				restored := target(t)
 				m, files, err := store.Restore(t.Context(), restored, bytes.NewReader(raw), quiet)
@@ -130,8 +131,8 @@ func TestABackupOfEitherEngineRestoresIntoEither(t *testing.T) {
 					t.Errorf("(-backed up +restored):\n%s", diff)
 				}
 				for table, rows := range want {
-					if len(rows) == 0 && !empty[table] {
-						t.Errorf("nothing of table %s was tried: put something in storetest.Fill", table)
+					if len(rows) == 0 {
+						t.Errorf("nothing of table %s was tried", table)
 					}
 				}
 				if _, _, err := store.Restore(t.Context(), restored, bytes.NewReader(raw), quiet); !errors.Is(err, accord.ErrConflict) {
@@ -143,8 +144,31 @@ func TestABackupOfEitherEngineRestoresIntoEither(t *testing.T) {
 	}
 }
 
-// empty are tables that Fill leaves empty.
-var empty = map[string]bool{"applied": true}
+// fillEmpty puts a row into every table that storetest.Fill leaves empty.
+func fillEmpty(t *testing.T, url string) {
+	t.Helper()
+	d := storetest.Open(t, url)
+	for table, columns := range value(d.Columns(t.Context()))(t) {
+		var n int
+		if err := d.Pool().QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n); err != nil { //nolint:gosec // a table's name
+			t.Fatal(err)
+		}
+		if n > 0 {
+			continue
+		}
+		var names, marks []string
+		var values []any
+		for _, c := range columns {
+			v := map[string]any{"i": 7, "s": "text", "b": []byte{0, 1, 0xff}, "f": 0.5}[c.Kind]
+			names, values = append(names, c.Name), append(values, v)
+			marks = append(marks, fmt.Sprintf("$%d", len(values)))
+		}
+		text := "INSERT INTO " + table + " (" + strings.Join(names, ", ") + ") VALUES (" + strings.Join(marks, ", ") + ")"
+		if err := d.Alter(t.Context(), text, values...); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
 
 // works writes to a restored store what needs its indexes.
 func works(t *testing.T, url string) {

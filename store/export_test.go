@@ -59,3 +59,18 @@ func Sums() (out []string) {
 	}
 	return out
 }
+
+// Column is a column of a table, and what it takes: i, s, b or f.
+type Column struct{ Name, Kind string }
+
+// Columns returns the tables and their columns.
+func (d *DB) Columns(ctx context.Context) (map[string][]Column, error) {
+	list, kinds, err := columnsOf(ctx, d)
+	out := map[string][]Column{}
+	for _, t := range list {
+		for _, c := range t.Columns {
+			out[t.Name] = append(out[t.Name], Column{c, kinds[t.Name+"."+c]})
+		}
+	}
+	return out, err
+}

@@ -74,7 +74,11 @@ func copyTable(t *testing.T, from *sql.DB, to *sql.Conn, table string) (n int) {
 	if err := shape.Close(); err != nil {
 		t.Fatal(err)
 	}
-	rows := value(from.QueryContext(t.Context(), "SELECT "+strings.Join(columns, ", ")+" FROM "+table))(t) //nolint:gosec // a table's name
+	where := ""
+	if table == "counter" { // later ones have their own
+		where = " WHERE name IN ('seq', 'protection', 'audit', 'refusal')"
+	}
+	rows := value(from.QueryContext(t.Context(), "SELECT "+strings.Join(columns, ", ")+" FROM "+table+where))(t) //nolint:gosec // a table's name
 	defer rows.Close()
 	var marks []string
 	values, into := make([]any, len(columns)), make([]any, len(columns))
@@ -116,7 +120,7 @@ func TestAStoreOfTheFirstProgramIsBroughtUpToDateWhole(t *testing.T) {
 			raw := backupOf(t, url)
 			now := content(t, url) // opens it, and so brings it up to date
 			for table, n := range rows {
-				if len(now[table]) != n && table != "session" {
+				if len(now[table]) < n && table != "session" {
 					t.Errorf("%s: %d rows of %d", table, len(now[table]), n)
 				}
 			}
