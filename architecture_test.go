@@ -48,7 +48,7 @@ var mayImport = map[string][]string{
 }
 
 // testRooms hold test helpers only: nothing but tests and each other may import them.
-var testRooms = []string{"testworld", "bench", "store/storetest", "protect/internal/memstore"}
+var testRooms = []string{"testworld", "bench", "store/storetest", "taxii/taxiitest", "protect/internal/memstore"}
 
 // reserved says which rooms alone may import a package or what lies under it, and why.
 var reserved = []struct {

@@ -197,7 +197,11 @@ func TestPagingThatDoesNotEndIsRefused(t *testing.T) {
 		want    string
 		answers []string
 	}{
-		"repeated cursor": {"came before", []string{t1 + `|{"more":true,"next":"a","objects":[{"n":#}]}`}},
+		"one cursor, pages in a circle": {"came before", []string{
+			`|{"more":true,"next":"a","objects":[{"n":1}]}`, `|{"more":true,"next":"a","objects":[{"n":2}]}`,
+			`|{"more":true,"next":"a","objects":[{"n":1}]}`, `|{"more":true,"next":"a","objects":[{"n":2}]}`,
+		}},
+		"one cursor, fresh objects without an end": {"more than 30 pages", []string{t1 + `|{"more":true,"next":"a","objects":[{"n":#}]}`}},
 		"cursors in a circle": {"came before", []string{
 			`|{"more":true,"next":"a","objects":[{"n":1}]}`, `|{"more":true,"next":"b","objects":[{"n":2}]}`, `|{"more":true,"next":"a","objects":[{"n":3}]}`,
 		}},

@@ -142,7 +142,8 @@ type guard struct {
 	pages, idle       int
 	last              accord.Stamp          // of the page before
 	before            map[[32]byte]struct{} // its objects
-	cursors           map[[32]byte]bool     // every cursor followed
+	cursors           map[[32]byte]bool     // every cursor followed, with the page it came with
+	page              [32]byte              // what this page holds
 }
 
 // step checks a page, leaves out of it what the page before had, and moves q on
@@ -180,8 +181,11 @@ func (g *guard) step(e *Envelope, q *Query) error {
 func (g *guard) drop(e *Envelope) {
 	now := make(map[[32]byte]struct{}, len(e.Objects))
 	fresh := e.Objects[:0]
+	whole := sha256.New()
+	defer func() { whole.Sum(g.page[:0]) }()
 	for _, o := range e.Objects {
 		sum := sha256.Sum256(o)
+		whole.Write(sum[:])
 		_, here := now[sum]
 		_, had := g.before[sum]
 		now[sum] = struct{}{}
@@ -192,15 +196,17 @@ func (g *guard) drop(e *Envelope) {
 	e.Objects, g.before = fresh, now
 }
 
+// follow goes on by next. A server may keep one cursor for all pages of a query, as
+// medallion does; but one that came with the same page before leads in a circle.
 func (g *guard) follow(e *Envelope, q *Query) error {
 	if len(e.Next) > maxCursor {
 		return fmt.Errorf("%w: a cursor of %d octets", ErrPaging, len(e.Next))
 	}
-	sum := sha256.Sum256([]byte(e.Next))
-	if g.cursors[sum] {
-		return fmt.Errorf("%w: the cursor %q came before", ErrPaging, plain(e.Next))
+	key := sha256.Sum256(append(g.page[:], e.Next...))
+	if g.cursors[key] {
+		return fmt.Errorf("%w: the cursor %q came before, with the same page", ErrPaging, plain(e.Next))
 	}
-	g.cursors[sum] = true
+	g.cursors[key] = true
 	q.Next = e.Next
 	return nil
 }

@@ -13,43 +13,13 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/go-cmp/cmp"
-)
 
-// python returns an interpreter that has taxii2-client: $ACCORD_TAXII2_CLIENT, or the
-// one in the virtual environment $ACCORD_PYPEERS, else a new environment that is
-// thrown away.
-func python(t *testing.T) string {
-	t.Helper()
-	has := func(path string) bool { return exec.Command(path, "-c", "import taxii2client.v21").Run() == nil }
-	if path := os.Getenv("ACCORD_TAXII2_CLIENT"); path != "" && has(path) {
-		return path
-	}
-	if dir := os.Getenv("ACCORD_PYPEERS"); dir != "" && has(filepath.Join(dir, "bin", "python")) {
-		return filepath.Join(dir, "bin", "python")
-	}
-	if testing.Short() {
-		t.Skip("SKIP: taxii2-client not installed, and -short: run make tools")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
-	defer cancel()
-	venv := t.TempDir()
-	path := filepath.Join(venv, "bin", "python")
-	for _, args := range [][]string{
-		{"python3", "-m", "venv", venv},
-		{path, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "taxii2-client==2.3.0"},
-	} {
-		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-		cmd.WaitDelay = time.Second
-		if text, err := cmd.CombinedOutput(); err != nil {
-			t.Skipf("SKIP: taxii2-client not installed: run make tools (%v: %s)", err, text)
-		}
-	}
-	return path
-}
+	"accord/taxii/taxiitest"
+)
 
 // The OASIS client reads, pages, adds, waits, filters and deletes.
 func TestTheOASISPythonClientWorksAgainstTheServer(t *testing.T) {
-	interpreter := python(t)
+	interpreter := taxiitest.Python(t, "taxii2-client", "taxii2client.v21")
 	w := newWorld(t)
 	w.mem.pending = 2
 	ts := httptest.NewServer(w.srv)
