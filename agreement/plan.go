@@ -168,7 +168,7 @@ func (r *rule) misses(item *accord.Item, now accord.Stamp) string {
 	switch {
 	case r.kinds != 0 && !r.kindsMatch(item.Observables, excludes):
 		return CodeObservables
-	case len(r.Labels) > 0 && !carries(item.Labels, r.Labels), len(r.WithoutLabels) > 0 && carries(item.Labels, r.WithoutLabels):
+	case r.labelsMiss(item, excludes):
 		return CodeLabels
 	case len(r.Sectors) > 0 && !carries(item.Sectors, r.Sectors):
 		return CodeSectors
@@ -184,6 +184,15 @@ func (r *rule) misses(item *accord.Item, now accord.Stamp) string {
 		}
 	}
 	return ""
+}
+
+// labelsMiss: the tags of the node's own analysts count as labels where they
+// tighten, in what an exclusion is about and what a grant is not about, and nowhere
+// else: nobody gives more because of a tag.
+func (r *rule) labelsMiss(item *accord.Item, excludes bool) bool {
+	has := len(r.Labels) == 0 || carries(item.Labels, r.Labels) || excludes && carries(item.Tags, r.Labels)
+	hasNot := len(r.WithoutLabels) == 0 || !carries(item.Labels, r.WithoutLabels) && (excludes || !carries(item.Tags, r.WithoutLabels))
+	return !has || !hasNot
 }
 
 // kindsMatch: a grant wants every value to be of the kinds it names, an

@@ -145,7 +145,13 @@ func applies(r agreement.Article, item accord.Item, from, to string, now accord.
 			return false
 		}
 	}
-	if len(r.Labels) > 0 && !shared(r.Labels, item.Labels) || shared(r.WithoutLabels, item.Labels) ||
+	wanted, against := item.Labels, item.Labels // what its labels are, where they ask for it and where they speak against it
+	if grant {
+		against = slices.Concat(item.Labels, item.Tags)
+	} else {
+		wanted = slices.Concat(item.Labels, item.Tags)
+	}
+	if len(r.Labels) > 0 && !shared(r.Labels, wanted) || shared(r.WithoutLabels, against) ||
 		len(r.Sectors) > 0 && !shared(r.Sectors, item.Sectors) || len(r.Sources) > 0 && !slices.Contains(r.Sources, item.Source) {
 		return false
 	}
