@@ -19,6 +19,7 @@ import (
 var may = map[string][]string{
 	"public":  {"nobody", "bad", "expired", "revoked", "reader", "sensor", "analyst", "director", "operator", "party", "partner", "stranger"},
 	"reader":  {"reader", "analyst", "director", "operator"},
+	"analyst": {"analyst", "director", "operator"},
 	"sensor":  {"sensor"},
 	"partner": {"partner"},
 }

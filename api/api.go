@@ -46,6 +46,15 @@ type Store interface {
 	Item(ctx context.Context, id string) (accord.Item, error)
 	Matches(ctx context.Context, q accord.MatchQuery) ([]accord.Match, string, error)
 	Protections(ctx context.Context, q accord.ProtectionQuery) ([]accord.Protection, string, error)
+	Score(it accord.Item, now accord.Stamp) accord.Score
+	Correlate(ctx context.Context, id string) (accord.Correlation, error)
+	Sightings(ctx context.Context, id string) (accord.Sightings, error)
+	Provenance(ctx context.Context, key accord.ItemKey) ([]accord.SourceOf, error)
+	Labels(ctx context.Context, prefix string, limit int) ([]accord.LabelCount, error)
+	Tag(ctx context.Context, id string, tags []string, who string, at accord.Stamp) error
+	Untag(ctx context.Context, id string, tags []string, who string, at accord.Stamp) error
+	MarkFalse(ctx context.Context, id, why, who string, at accord.Stamp) error
+	MarkTrue(ctx context.Context, id, who string, at accord.Stamp) error
 	AddMatchBatch(ctx context.Context, batch string, ms []accord.Match, at accord.Stamp) (added int, err error)
 	Audit(ctx context.Context, e accord.AuditEntry) error
 }
@@ -105,6 +114,7 @@ var (
 	anyone   = access{public: true}
 	partners = access{partner: true}
 	readers  = access{role: accord.RoleReader}
+	analysts = access{role: accord.RoleAnalyst}
 	sensors  = access{role: accord.RoleSensor}
 )
 
@@ -115,8 +125,13 @@ func (a *API) routes() []route {
 		{"GET", "/api/v1/openapi.yaml", anyone, "", a.description},
 		{"GET", "/api/v1/situation", readers, "", a.situation},
 		{"GET", "/api/v1/decisions", readers, "party", a.decisions},
-		{"GET", "/api/v1/items", readers, "text type tlp source party state after limit", a.items},
+		{"GET", "/api/v1/items", readers, "q text type tlp source party state after limit", a.items},
 		{"GET", "/api/v1/items/{id}", readers, "", a.item},
+		{"GET", "/api/v1/items/{id}/correlations", readers, "", a.correlations},
+		{"GET", "/api/v1/items/{id}/sightings", readers, "", a.sightings},
+		{"POST", "/api/v1/items/{id}/tags", analysts, "", a.tags},
+		{"POST", "/api/v1/items/{id}/false-positive", analysts, "", a.falsePositive},
+		{"GET", "/api/v1/labels", readers, "begins limit", a.labels},
 		{"GET", "/api/v1/matches", readers, "text indicator after limit", a.matches},
 		{"GET", "/api/v1/protections", readers, "text zone item after limit", a.protections},
 		{"GET", "/api/v1/sensor/index", sensors, "since generation wait", a.sensorIndex},

@@ -188,8 +188,8 @@ func among(name, value string, these ...string) error {
 	return fmt.Errorf("%w: %s %q: want one of %s", accord.ErrInvalid, name, value, strings.Join(these[1:], ", "))
 }
 
-// itemView is an item as the API shows it, without its bytes in lists.
-type itemView struct {
+// ItemLine is an item as the API shows it, without its bytes in lists.
+type ItemLine struct {
 	ID         string              `json:"id"`
 	Version    accord.Stamp        `json:"version,omitzero"`
 	Type       string              `json:"type"`
@@ -202,6 +202,12 @@ type itemView struct {
 	Withdrawn  accord.Stamp        `json:"withdrawn,omitzero"`
 	Added      accord.Stamp        `json:"added"`
 	Values     []accord.Observable `json:"values,omitempty"`
+	Labels     []string            `json:"labels,omitempty"`
+	Tags       []string            `json:"tags,omitempty"`
+	False      string              `json:"false_positive,omitempty"`
+	Sighted    *sightedView        `json:"sighted,omitempty"`
+	Score      *scoreView          `json:"score,omitempty"`
+	Sources    []sourceView        `json:"sources,omitempty"`
 	Object     jsontext.Value      `json:"object,omitempty"`
 }
 
@@ -217,10 +223,22 @@ type originView struct {
 	Retain    accord.Stamp  `json:"retain,omitzero"`
 }
 
-func viewOf(it accord.Item) itemView {
-	v := itemView{
+func (a *API) viewOf(it accord.Item) ItemLine {
+	return ItemLineOf(it, a.Store.Score(it, accord.StampOf(a.Now())))
+}
+
+// ItemLineOf is an item without its bytes, with its score.
+func ItemLineOf(it accord.Item, score accord.Score) ItemLine {
+	v := ItemLine{
 		ID: it.ID, Version: it.Version, Type: it.Type, Name: it.Name, TLP: it.TLP, Source: it.Source,
 		Held: it.Held, Withdrawn: it.Withdrawn, Added: it.Added, Values: it.Observables,
+		Labels: it.Labels, Tags: it.Tags, False: it.False,
+	}
+	if it.Sighted != (accord.Sighted{}) {
+		v.Sighted = &sightedView{it.Sighted.Count, it.Sighted.Negative, it.Sighted.First, it.Sighted.Last}
+	}
+	if it.Type == "indicator" {
+		v.Score = scoreOf(score)
 	}
 	if it.Confidence >= 0 {
 		v.Confidence = &it.Confidence
@@ -243,7 +261,7 @@ func (a *API) items(w http.ResponseWriter, r *http.Request, _ caller) error {
 	}
 	q := accord.Query{
 		Text: get("text"), Type: get("type"), Source: get("source"), Party: get("party"),
-		State: get("state"), After: get("after"), Limit: n,
+		State: get("state"), After: get("after"), Limit: n, Q: get("q"), Now: accord.StampOf(a.Now()),
 	}
 	if s := get("tlp"); s != "" {
 		t, err := accord.ParseTLP(s)
@@ -256,9 +274,9 @@ func (a *API) items(w http.ResponseWriter, r *http.Request, _ caller) error {
 	if err != nil {
 		return err
 	}
-	out := page[itemView]{Items: []itemView{}, Next: next}
+	out := page[ItemLine]{Items: []ItemLine{}, Next: next}
 	for _, it := range found {
-		out.Items = append(out.Items, viewOf(it))
+		out.Items = append(out.Items, a.viewOf(it))
 	}
 	return write(w, out)
 }
@@ -268,7 +286,14 @@ func (a *API) item(w http.ResponseWriter, r *http.Request, _ caller) error {
 	if err != nil {
 		return err
 	}
-	v := viewOf(it)
+	v := a.viewOf(it)
+	from, err := a.Store.Provenance(r.Context(), it.ItemKey)
+	if err != nil {
+		return err
+	}
+	for _, s := range from {
+		v.Sources = append(v.Sources, sourceView(s))
+	}
 	v.Object = jsontext.Value(it.Bytes)
 	return write(w, v)
 }

@@ -235,9 +235,11 @@ func tlsOf(cert tls.Certificate) *tls.ConnectionState {
 // patternOf is the pattern of the route that takes u, "" when none does.
 func patternOf(u *url.URL) string {
 	for _, r := range api.Routes() {
-		head, _, open := strings.Cut(r.Pattern, "{")
+		head, tail, open := strings.Cut(r.Pattern, "{")
+		_, tail, _ = strings.Cut(tail, "}")
 		rest, under := strings.CutPrefix(u.EscapedPath(), head)
-		if u.Path == r.Pattern || open && under && rest != "" && !strings.Contains(rest, "/") {
+		rest, ends := strings.CutSuffix(rest, tail)
+		if u.Path == r.Pattern || open && under && ends && rest != "" && !strings.Contains(rest, "/") {
 			return r.Pattern
 		}
 	}

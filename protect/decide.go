@@ -68,6 +68,8 @@ func (w *Worker) unfit(it accord.Item, at accord.Stamp) string {
 		return "no value that can be enforced"
 	case it.Held != "":
 		return "held: " + it.Held
+	case it.False != "":
+		return "false positive: " + it.False
 	case it.Confidence >= 0 && it.Confidence < w.Config.MinConfidence:
 		return fmt.Sprintf("confidence below %d", w.Config.MinConfidence)
 	}
@@ -98,19 +100,24 @@ func (w *Worker) unenforceable(o accord.Observable) string {
 // cleaned or abandoned within days (MISP's phishing decay model).
 const phishing = "phishing"
 
-// expiry is the earliest of the item's own end, the end of its retention, and
-// the default lifetime since it was stored.
+// expiry is the earliest of the item's own end, the end of its retention, the end of
+// its score, and the default lifetime since it was stored or, if that is later, last
+// seen.
 func (w *Worker) expiry(it accord.Item, at accord.Stamp) accord.Stamp {
 	ttl := w.Config.DefaultTTL
 	if slices.Contains(it.Labels, phishing) {
 		ttl = min(ttl, w.Config.PhishingTTL)
 	}
-	added := it.Added
+	added := max(it.Added, min(it.Sighted.Last, at))
 	if added == 0 {
 		added = at
 	}
 	end := added + accord.Stamp(ttl/time.Microsecond)
-	for _, s := range []accord.Stamp{it.ValidUntil, it.Origin.Retain} {
+	var scored accord.Stamp
+	if w.Ends != nil {
+		scored = w.Ends(&it)
+	}
+	for _, s := range []accord.Stamp{it.ValidUntil, it.Origin.Retain, scored} {
 		if s != 0 {
 			end = min(end, s)
 		}

@@ -96,6 +96,9 @@ type Worker struct {
 	// Permit says whether an item may be enforced at institutions, and why not:
 	// agreement.MayBlock. It alone judges markings and terms.
 	Permit func(accord.Item, accord.Stamp) (bool, string)
+	// Ends is when an item's score falls below what counts, 0 for never; nil asks
+	// nobody.
+	Ends   func(*accord.Item) accord.Stamp
 	Now    func() time.Time
 	Log    *slog.Logger
 	Config Config

@@ -27,20 +27,32 @@ var wordy = map[string]bool{
 // hints are what an object without words does not hold.
 var hints = [][]byte{[]byte(`escription"`), []byte(`liases"`), []byte(`references"`), []byte(`abstract"`), []byte(`ontent"`), []byte(`explanation"`), []byte(`\u`)}
 
-// TextOf returns what it says: its name unless that is one of its values, what its
-// bytes say beyond it, its labels and tags.
+// TextOf returns what it says: its name without its values, what its bytes say
+// beyond it, its labels and tags.
 func TextOf(it *accord.Item) (t Text) {
-	named := it.Name != "" && !slices.ContainsFunc(it.Observables, func(o accord.Observable) bool {
-		return o.Value == it.Name || strings.EqualFold(o.Value, it.Name)
-	})
-	if named {
-		t.Texts, t.Names = append(t.Texts, it.Name), append(t.Names, it.Name)
+	if name := nameOf(it); name != "" {
+		t.Texts, t.Names = append(t.Texts, name), append(t.Names, name)
 	}
 	if slices.ContainsFunc(hints, func(h []byte) bool { return bytes.Contains(it.Bytes, h) }) {
 		t.read(it)
 	}
 	t.Texts = append(append(t.Texts, it.Labels...), it.Tags...)
 	return t
+}
+
+// nameOf is its name without its values, which are found as values: a million
+// names of a list make no words.
+func nameOf(it *accord.Item) string {
+	name := it.Name
+	for _, o := range it.Observables {
+		switch {
+		case name == o.Value || strings.EqualFold(name, o.Value):
+			return ""
+		case strings.Contains(name, o.Value):
+			name = strings.ReplaceAll(name, o.Value, " ")
+		}
+	}
+	return strings.TrimSpace(name)
 }
 
 // read adds what the bytes say. What is no object says nothing.
@@ -99,7 +111,7 @@ func (t *Text) add(it *accord.Item, property, key, text string) {
 	case "aliases", "x_mitre_aliases":
 		t.Texts, t.Names = append(t.Texts, text), append(t.Names, text)
 	case "name": // the item's may have been cut
-		if text != it.Name && len(text) > len(it.Name) {
+		if len(text) > len(it.Name) && len(it.Observables) == 0 {
 			t.Texts = append(t.Texts, text)
 		}
 	default:

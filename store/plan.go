@@ -229,7 +229,7 @@ func (p *planner) family(ctx context.Context, t search.Term, technique bool) err
 	for _, v := range t.Values {
 		key := search.NameKey(v)
 		names = append(names, termOf(termName, key))
-		c.terms = append(c.terms, termOf(termLabel, strings.ToLower(v)), termOf(termFamily, key))
+		c.terms = append(c.terms, termOf(termLabel, strings.ToLower(v)), termOf(termLabel, "family:"+strings.ToLower(v)), termOf(termFamily, key))
 		if technique { // T1059 is T1059.001 too
 			more, _, err := p.db.termsBeginning(ctx, termName, key+" ", queryWords)
 			if err != nil {

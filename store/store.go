@@ -154,6 +154,9 @@ func (d *DB) ready(ctx context.Context, db *sql.DB) error {
 	return d.asIs(ctx, db, d.mode == reading)
 }
 
+// Ends is when an item's score falls below its model's threshold, 0 for never.
+func (d *DB) Ends(it *accord.Item) accord.Stamp { return d.models.Ends(it) }
+
 func (d *DB) openSQLite(ctx context.Context, path string) error {
 	d.dialect = sqlite
 	if path == "" || strings.HasPrefix(path, ":memory:") {

@@ -28,6 +28,7 @@ type Config struct {
 	Store   StoreConfig   `toml:"store"`
 	Ingest  IngestConfig  `toml:"ingest"`
 	Protect ProtectConfig `toml:"protect"`
+	Score   ScoreConfig   `toml:"score"`
 
 	home string // folder of the file
 }
@@ -107,6 +108,31 @@ type ProtectConfig struct {
 	Suffix string `toml:"suffix"`
 }
 
+// ScoreConfig says how long indicators count: see docs/explanation/score.md.
+type ScoreConfig struct {
+	// Formula is "polynomial", MISP's, or "exponential", a half-life.
+	Formula string `toml:"formula"`
+	// NetworkDays, PhishingDays and FileDays are how long a name, address or URL
+	// counts, the same when labelled phishing, and a hash: until its score is 0,
+	// or with the exponential half of what it was.
+	NetworkDays  float64 `toml:"network_days"`
+	PhishingDays float64 `toml:"phishing_days"`
+	FileDays     float64 `toml:"file_days"`
+	// NetworkSpeed, PhishingSpeed and FileSpeed are how fast the polynomial falls
+	// at first: 1 is a straight line, more falls faster.
+	NetworkSpeed  float64 `toml:"network_speed"`
+	PhishingSpeed float64 `toml:"phishing_speed"`
+	FileSpeed     float64 `toml:"file_speed"`
+	// Threshold is the score (0–100) below which an indicator is expired: neither
+	// looked for nor blocked.
+	Threshold float64 `toml:"threshold"`
+	// Base is the score at first of what states no confidence.
+	Base float64 `toml:"base"`
+	// Reliability are sources and parties with a letter of the Admiralty scale, A
+	// (completely reliable) to F (cannot be judged), such as "spam-list D".
+	Reliability []string `toml:"reliability"`
+}
+
 // duration is a time.Duration written as "90s" or "6h".
 type duration time.Duration
 
@@ -128,6 +154,7 @@ func defaultConfig() Config {
 		Store:   StoreConfig{URL: "sqlite:accord.db"},
 		Ingest:  IngestConfig{DefaultTLP: accord.TLPAmber},
 		Protect: ProtectConfig{HotFor: duration(6 * time.Hour), HotMost: 2000, Suffix: "rpz", AllowTransfer: []string{"127.0.0.0/8", "::1/128"}},
+		Score:   defaultScore(),
 	}
 }
 
@@ -225,6 +252,9 @@ func (c Config) check() error {
 	}
 	if c.Protect.MinConfidence < 0 || c.Protect.MinConfidence > 100 {
 		bad("protect.min_confidence %d: want 0 to 100", c.Protect.MinConfidence)
+	}
+	if _, err := c.Score.models(); err != nil {
+		errs = append(errs, err)
 	}
 	files := map[string]string{
 		"protect.warning_lists": c.Protect.WarningLists, "protect.critical": c.Protect.Critical, "protect.tsig_key": c.Protect.TSIGKey,

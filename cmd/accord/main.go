@@ -36,6 +36,8 @@ type cli struct {
 	Init      initCmd      `cmd:"" help:"Make a node: its configuration, keys and store."`
 	Serve     serveCmd     `cmd:"" help:"Run the node: console, API, TAXII, exchange, matching, response policy zones."`
 	Ingest    ingestCmd    `cmd:"" help:"Read intelligence: STIX, MISP, lists; files, folders, archives or standard input."`
+	Search    searchCmd    `cmd:"" help:"Search this node's items by words, values and conditions."`
+	Item      itemCmd      `cmd:"" help:"Show an item with all that is known of it, tag it, mark it as a false positive."`
 	Retract   retractCmd   `cmd:"" help:"Take an item back, here and from every party that was given it."`
 	Agreement agreementCmd `cmd:"" help:"Draft, read, sign, import and suspend agreements."`
 	Partner   partnerCmd   `cmd:"" help:"Exchange and pin keys with partners."`

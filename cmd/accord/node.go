@@ -83,6 +83,11 @@ func openNodeBy(e *env, open openStore) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
+	models, err := c.Score.models()
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	db.SetModels(models)
 	n := &node{config: c, keys: k, db: db, env: e}
 	if n.self, err = n.card(); err != nil {
 		return nil, errors.Join(err, db.Close())

@@ -129,7 +129,7 @@ func (r *running) assembleProtect(never *protect.NeverBlock) error {
 	c := r.config.Protect
 	r.protect = &protect.Worker{
 		Store: r.db, Never: never, Now: now, Log: r.env.log,
-		Permit: mayBlock,
+		Permit: mayBlock, Ends: r.db.Ends,
 		Config: protect.Config{HotFor: time.Duration(c.HotFor), HotMax: int64(c.HotMost), MinConfidence: c.MinConfidence},
 	}
 	if r.config.Listen.DNS == "" {
@@ -262,6 +262,9 @@ func (r *running) httpServer(addr string, h http.Handler) *http.Server {
 
 // run keeps everything alive together until ctx ends or something fails.
 func (r *running) run(ctx context.Context) error {
+	if err := r.rescore(ctx); err != nil {
+		return fmt.Errorf("look at the models of scores: %w", err)
+	}
 	g, ctx := errgroup.WithContext(ctx)
 	start := func(name string, run func(context.Context) error) {
 		g.Go(func() error {
