@@ -27,8 +27,8 @@ type Config struct {
 	Listen  ListenConfig  `toml:"listen"`
 	Store   StoreConfig   `toml:"store"`
 	Ingest  IngestConfig  `toml:"ingest"`
-	Protect ProtectConfig `toml:"protect"`
 	Score   ScoreConfig   `toml:"score"`
+	Protect ProtectConfig `toml:"protect"` // last: people add lines at the end
 
 	home string // folder of the file
 }
