@@ -9,6 +9,8 @@ generated=(
   cmd/accord/reference.md
   docs/reference/api.md
   docs/reference/config.md
+  docs/reference/stix-checks.md
+  docs/reference/stix-disagreements.md
   protect/suffix_parents.txt
 )
 
@@ -19,7 +21,7 @@ if [ "${1:-}" = --check ]; then
 fi
 
 go generate ./...
-go test -count=1 ./cmd/accord ./api -run TheReferenceSays -update >/dev/null
+go test -count=1 ./cmd/accord ./api ./format/stix -run TheReferenceSays -update >/dev/null
 
 if [ "${1:-}" = --check ]; then
   stale=0

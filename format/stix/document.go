@@ -247,8 +247,11 @@ func (d *document) named(n int32, rest string) (tail string, ok bool) {
 	return tail, tail == "" || tail[0] == '.' && len(tail) > 1
 }
 
-// text returns the unescaped string or name at node n.
+// text returns the unescaped string or name at node n; "" when it is neither.
 func (d *document) text(n int32) string {
+	if k := d.nodes[n].kind; k != '"' && k != 'k' {
+		return ""
+	}
 	b := d.raw[d.nodes[n].start+1 : d.nodes[n].end-1]
 	if bytes.IndexByte(b, '\\') < 0 {
 		return string(b)

@@ -195,6 +195,7 @@ func (c *checker) container(n int32) {
 		default:
 			if s := schemas[d.text(t)]; s != nil && s.class == classObservable {
 				c.object(k+1, s)
+				c.rules(k+1, s)
 			}
 		}
 		c.path = c.path[:len(c.path)-1]

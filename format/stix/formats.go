@@ -55,10 +55,12 @@ func validTerm(s string) bool {
 	return !strings.ContainsAny(s, " _") && strings.ToLower(s) == s && s != ""
 }
 
-func validRelation(s string) bool     { return every(s, "-") }
-func validPropertyName(s string) bool { return len(s) >= 3 && len(s) <= 250 && every(s, "_") }
-func validProduct(s string) bool      { return every(s, "-") }
-func validProtocol(s string) bool     { return len(s) <= 63 && every(s, "-._+/") }
+func validRelation(s string) bool { return every(s, "-") }
+func validPropertyName(s string) bool {
+	return len(s) >= 3 && len(s) <= 250 && s[0] >= 'a' && every(s, "_")
+}
+func validProduct(s string) bool  { return every(s, "-") }
+func validProtocol(s string) bool { return len(s) <= 63 && every(s, "-._+/") }
 
 // validTypeName is validType with what §3.1 and §11.2.1 add.
 func validTypeName(s string) bool {

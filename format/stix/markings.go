@@ -54,6 +54,12 @@ func (c *checker) markingDefinition() {
 	}
 }
 
+// tlpMembers are the properties of the TLP definitions of §7.2.1.4, and there are
+// no others.
+var tlpMembers = map[string]bool{
+	"type": true, "spec_version": true, "id": true, "created": true, "definition_type": true, "name": true, "definition": true,
+}
+
 // tlp checks a marking definition of TLP 1; def is its definition.
 func (c *checker) tlp(def int32) {
 	d := c.d
@@ -63,18 +69,18 @@ func (c *checker) tlp(def int32) {
 		return
 	}
 	level := d.text(n)
-	id := tlp1[level]
-	same := d.str("created") == "" || compareCreated(d.str("created"), "2017-01-20T00:00:00.000Z")
-	name := d.str("name")
-	if id == "" || !strings.EqualFold(id, c.id) || !same || name != "" && name != "TLP:"+strings.ToUpper(level) {
+	id, name, created := tlp1[level], d.str("name"), []byte(d.str("created"))
+	exact := id != "" && id == c.id && d.nodes[def].next == def+3 && // one member
+		(name == "TLP:"+strings.ToUpper(level) || name == "" && c.upgraded) && // 2.0 had no names
+		validTimestamp(created) && compareTimestamps(created, []byte("2017-01-20T00:00:00.000Z")) == 0
+	for _, m := range d.top {
+		exact = exact && tlpMembers[m.name]
+	}
+	if !exact {
 		c.at(n, func() {
 			c.add("tlp", "this is not one of the four TLP definitions of the standard: refer to one of those instead")
 		})
 	}
-}
-
-func compareCreated(a, b string) bool {
-	return validTimestamp([]byte(a)) && compareTimestamps([]byte(a), []byte(b)) == 0
 }
 
 // tlp2 checks the TLP 2.0 extension at n, which stands in a marking definition.
@@ -82,7 +88,7 @@ func (c *checker) tlp2(n int32) {
 	d := c.d
 	level := d.find(n, "tlp_2_0")
 	if d.kind(level) == '"' && c.typ == "marking-definition" {
-		if id := tlp2IDs[d.text(level)]; id != "" && strings.EqualFold(id, c.id) {
+		if id := tlp2IDs[d.text(level)]; id != "" && id == c.id {
 			return
 		}
 	}

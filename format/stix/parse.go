@@ -168,7 +168,7 @@ func stampOf(s string) accord.Stamp {
 
 // instant reads a timestamp (§2.16): RFC 3339 with capital T and Z.
 func instant(s string) (time.Time, bool) {
-	if len(s) < 20 || len(s) > 64 || s[10] != 'T' || s[len(s)-1] != 'Z' || s[19] == ',' {
+	if len(s) < 20 || len(s) > 64 || s[10] != 'T' || s[13] != ':' || s[len(s)-1] != 'Z' || s[19] == ',' {
 		return time.Time{}, false
 	}
 	t, err := time.Parse(time.RFC3339Nano, s)

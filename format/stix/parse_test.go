@@ -135,6 +135,8 @@ func TestWhatBreaksTheStandardIsRefusedWithItsSection(t *testing.T) {
 		{swap(`-98ee46b3cd3f`, `-98ee46b3cd3g`), "id", "2.9"},
 		{swap(`"spec_version":"2.1"`, `"spec_version":"3.0"`), "spec_version", "3.2"},
 		{swap(`"spec_version":"2.1"`, `"spec_version":2.1`), "spec_version", "3.2"},
+		{swap(`"spec_version":"2.1"`, `"spec_version":2`), "spec_version", "3.2"},
+		{swap(`"modified":"2026-01-02T03:04:05.000Z"`, `"modified":"2026-01-02T3:04:05.000Z"`), "modified", "2.16"},
 		{swap(`,"modified":"2026-01-02T03:04:05.000Z"`, ``), "modified", "3.2"},
 		{swap(`"modified":"2026-01-02T03`, `"modified":"2026-01-02T02`), "modified", "3.2"},
 		{swap(`"modified":"2026-01-02T03:04:05.000Z"`, `"modified":"2026-01-02 03:04:05Z"`), "modified", "2.16"},

@@ -9,6 +9,9 @@ import (
 // rules checks what must hold among the properties of the object at n.
 func (c *checker) rules(n int32, s *schema) {
 	for _, r := range s.rules {
+		if c.lenient && (r.kind == "some" || r.kind == "should") {
+			continue // 2.0 had other properties
+		}
 		switch r.kind {
 		case "any":
 			c.any(n, s, r.names)
@@ -106,6 +109,10 @@ func (c *checker) other(k, n int32, s *schema) {
 	case c.lenient:
 	case n == 0 && everyCommon[name]:
 		c.misplaced(name, s)
+		if name == "extensions" && c.d.nodes[k+1].kind == '{' {
+			c.extensions(k + 1)
+			return
+		}
 	case reservedNames[name]:
 		c.add("reserved", "%s is reserved: give the property another name", show(name))
 	case !validPropertyName(name):

@@ -346,8 +346,11 @@ func nullHint(kind byte) string {
 	return ""
 }
 
-// bare returns the text of the string or name at n as bytes, unescaped.
+// bare is text as bytes.
 func (d *document) bare(n int32) []byte {
+	if k := d.nodes[n].kind; k != '"' && k != 'k' {
+		return nil
+	}
 	b := d.raw[d.nodes[n].start+1 : d.nodes[n].end-1]
 	if bytes.IndexByte(b, '\\') >= 0 {
 		return []byte(d.text(n))

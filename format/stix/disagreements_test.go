@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package stix_test
+
+// disagreement is a kind of object that we and a reference implementation judge
+// differently.
+type disagreement struct {
+	peer    string
+	does    string // "accepts" what we refuse with the code what; "refuses" what we accept, saying what
+	what    string
+	right   string // who is
+	section string
+	why     string
+}
+
+func (d disagreement) kind() string { return d.peer + " " + d.does + ": " + d.what }
+
+// disagreements are all of them; docs/reference/stix-disagreements.md is written from it.
+var disagreements = []disagreement{
+	{"stix2-validator", "accepts", "custom-name", "us", "11.1.1", "names with a hyphen, a space, two letters or 251 are no names of properties, where the object is of a custom type or an extension"},
+	{"stix2-validator", "accepts", "empty-dictionary", "us", "2.3", "an empty dictionary is prohibited in custom properties too"},
+	{"stix2-validator", "accepts", "extension-key", "us", "6.7.1", "an extension of one type of object does not fit another"},
+	{"stix2-validator", "accepts", "extension-redefine", "us", "7.3", "new-sdo, new-sco and new-sro define new types, not those of the standard"},
+	{"stix2-validator", "accepts", "forbidden", "us", "3.2", "defanged MUST NOT be used outside cyber-observables"},
+	{"stix2-validator", "accepts", "id-namespace", "us", "3.6", "a versioned cyber-observable MUST NOT have an id of the common namespace"},
+	{"stix2-validator", "accepts", "id-type", "us", "2.9", "the id of an object of a custom type begins with the type too"},
+	{"stix2-validator", "accepts", "identifier", "us", "2.9", "references of cyber-observables are identifiers too"},
+	{"stix2-validator", "accepts", "bundle", "us", "8", "a bundle is no object"},
+	{"stix2-validator", "accepts", "marking", "us", "7.2.1", "a definition of type statement or tlp has its property"},
+	{"stix2-validator", "accepts", "reference-type", "us", "3.3", "a reference leads to the types that its property names"},
+	{"stix2-validator", "accepts", "selector", "us", "7.2.3", "a selector that selects nothing is not valid"},
+	{"stix2-validator", "accepts", "tlp-2", "us", "7.2.1", "an object that says it is a TLP 2.0 definition is one of the five"},
+	{"stix2-validator", "accepts", "type", "us", "2", "null and values of the wrong type are wrong inside extensions and custom properties too"},
+	{"stix2-validator", "accepts", "integer", "us", "2.10", "an integer has no fraction, and is within ±(2⁵³−1)"},
+	{"stix2-validator", "accepts", "hash-value", "us", "10.7", "an SSDEEP hash has three parts between colons, a TLSH hash 35 octets"},
+	{"python-stix2", "accepts", "hash-value", "us", "10.7", "it does not look into SSDEEP and TLSH hashes"},
+	{"stix2-validator", "accepts", "reserved", "us", "3.8", "reserved names are reserved in parts of objects too"},
+	{"stix2-validator", "accepts", "json", "us", "2.3", "names that differ only in case: two readers may take different ones"},
+	{"stix2-validator", "refuses", "languages…: … does not match …", "they", "3.2", "we check the form of RFC 5646 and take unregistered tags"},
+	{"stix2-validator", "refuses", "…: …: … is not a valid timestamp: second must be in 0..0: 0-0-0T0:0:0Z", "us", "2.16", "RFC 3339 has leap seconds"},
+	{"python-stix2", "accepts", "one-of", "us", "6.16.1", "it lets an observable without properties of its own pass"},
+	{"python-stix2", "accepts", "marking-self", "us", "3.2", "it does not look at what marks a marking definition"},
+	{"python-stix2", "names", "a hash of another name", "us", "3.4", "it renames hashes such as SHA256 before it makes the identifier; the standard takes the properties as they are"},
+	{"stix2-validator", "accepts", "tlp", "us", "7.2.1", "a TLP definition with one member more is another instance"},
+	{"stix2-validator", "accepts", "required", "us", "7.3.1", "created_by_ref is required of an extension definition"},
+	{"stix2-validator", "refuses", "extensions.raster-image-ext.exif_tags: … does not match any of the regexes: …", "us", "6.7.5", "keys are names of EXIF tags; the standard demands no capital"},
+	{"stix2-validator", "refuses", "magic_number_hex: … does not match …", "both", "2.8", "an empty value has no octets, and zero is even"},
+	{"stix2-validator", "refuses", "mime_type: … does not match …", "us", "6.1.1", "media types of the registry are advised, not demanded"},
+	{"python-stix2", "refuses", "InvalidValueError: Invalid value: minimum value is 0.0. received -0.0", "us", "4.10.1", "the standard sets no bound to precision"},
+	{"stix2-validator", "refuses", "crash: KeyError", "us", "2.13", "it fails on any observed-data with objects"},
+	{"stix2-validator", "refuses", "granular_markings…: … is a required property", "us", "7.2.3", "a granular marking may have lang instead of marking_ref"},
+	{"stix2-validator", "refuses", "… is not a valid RFC 0 language code.", "both", "3.2", "it has a list of locales and refuses tags such as fr-MA, zh-Hant-TW and de-1996; we check the form and take unregistered tags"},
+	{"stix2-validator", "refuses", "external_references….hashes: … does not match …", "the text is at odds with itself", "2.5.1", "names of hashes come from an open vocabulary, which by §2.7 and §2.14 is advice (hash-vocabulary)"},
+	{"stix2-validator", "refuses", "The … property of object … … must be an IANA registered character set.", "they", "3.9.1", "we check the form of the name, not the registry"},
+	{"stix2-validator", "refuses", "x_foo_hex: … is not of type …", "us", "2.8", "a hexadecimal value has a name that ends in _hex; the reverse is nowhere said"},
+	{"stix2-validator", "refuses", "x_foo_hex: … does not match …", "us", "2.8", "the same"},
+	{"stix2-validator", "refuses", "x_foo_bin: … is not of type …", "us", "2.1", "the same for _bin"},
+	{"stix2-validator", "refuses", "x_foo_bin: … must be a base0-encoded string", "us", "2.1", "the same"},
+	{"python-stix2", "accepts", "bundle", "us", "8", "it reads a bundle where an object is wanted"},
+	{"python-stix2", "accepts", "custom-extension-name", "us", "11.3.1", "with allow_custom it takes any name"},
+	{"python-stix2", "accepts", "custom-name", "us", "11.1.1", "with allow_custom it takes any name"},
+	{"python-stix2", "accepts", "domain", "us", "6.4.1", "it does not look into values"},
+	{"python-stix2", "accepts", "email", "us", "6.5.1", "it does not look into values"},
+	{"python-stix2", "accepts", "mac", "us", "6.10.1", "it does not look into values"},
+	{"python-stix2", "accepts", "ip-address", "us", "6.8.1", "it does not look into values"},
+	{"python-stix2", "accepts", "url", "us", "6.15.1", "it does not look into values"},
+	{"python-stix2", "accepts", "cpe", "us", "6.14.1", "it does not look into values"},
+	{"python-stix2", "accepts", "language", "us", "3.2", "it does not look into values"},
+	{"python-stix2", "accepts", "external-id", "us", "4.1.1", "it does not look into values"},
+	{"python-stix2", "accepts", "translation", "us", "7.1.1", "it does not look into contents"},
+	{"python-stix2", "accepts", "empty-dictionary", "us", "2.3", "with allow_custom it takes empty dictionaries"},
+	{"python-stix2", "accepts", "empty-list", "us", "2.12", "with allow_custom it takes empty lists"},
+	{"python-stix2", "accepts", "extension-key", "us", "6.7.1", "an extension of one type of object does not fit another"},
+	{"python-stix2", "accepts", "extension-redefine", "us", "7.3", "it does not look at what an extension defines"},
+	{"python-stix2", "accepts", "extension-type", "us", "3.2", "with allow_custom it takes extensions without extension_type"},
+	{"python-stix2", "accepts", "forbidden", "us", "3.2", "with allow_custom defanged is one more property"},
+	{"python-stix2", "accepts", "id-namespace", "us", "3.6", "it does not check the namespace"},
+	{"python-stix2", "accepts", "id-type", "us", "2.9", "it does not check objects of types it does not know"},
+	{"python-stix2", "accepts", "identifier", "us", "2.9", "it does not check objects of types it does not know"},
+	{"python-stix2", "accepts", "integer", "us", "2.10", "it makes an integer of 1.5"},
+	{"python-stix2", "accepts", "json", "us", "2.3", "names that differ only in case: two readers may take different ones"},
+	{"python-stix2", "accepts", "order", "us", "3.2", "it does not compare created and modified"},
+	{"python-stix2", "accepts", "precision", "us", "3.2", "it adds milliseconds"},
+	{"python-stix2", "accepts", "range", "us", "3.2", "it does not check the range of confidence and others"},
+	{"python-stix2", "accepts", "reference-type", "us", "3.3", "it does not check objects of types it does not know"},
+	{"python-stix2", "accepts", "required", "us", "3.2", "it fills in created and modified, and does not check types it does not know"},
+	{"python-stix2", "accepts", "reserved", "us", "3.8", "with allow_custom it takes reserved names"},
+	{"python-stix2", "accepts", "selector", "us", "7.2.3", "it does not check objects of types it does not know"},
+	{"python-stix2", "accepts", "spec-version", "us", "3.2", "it takes another spec_version for a type it does not know"},
+	{"python-stix2", "accepts", "timestamp", "us", "2.16", "it reads times in many forms"},
+	{"python-stix2", "accepts", "tlp", "us", "7.2.1", "it compares less of a TLP definition"},
+	{"python-stix2", "accepts", "tlp-2", "us", "7.2.1", "it does not know TLP 2.0"},
+	{"python-stix2", "accepts", "type", "us", "2", "it turns numbers and truth values into strings"},
+	{"python-stix2", "accepts", "type-name", "us", "3.1", "with allow_custom it takes any type"},
+	{"python-stix2", "accepts", "hash-name", "us", "2.7", "with allow_custom it takes any name of a hash"},
+	{"python-stix2", "refuses", "InvalidSelectorError: Selector … is not valid!", "us", "7.2.3", "selectors such as external_references.[0].url select something"},
+	{"python-stix2", "refuses", "InvalidValueError: Invalid value: Hash algorithm names must be members of hash-algorithm-o", "us", "2.7", "other names are allowed, though not advised"},
+	{"python-stix2", "refuses", "InvalidValueError: Invalid value: … is not a valid … hash", "us", "2.7", "it takes names such as sha256 for algorithms of the vocabulary and demands their length"},
+	{"python-stix2", "refuses", "InvalidValueError: Invalid value: must be a datetime object, date object, or timestamp str", "us", "2.16", "any number of digits and leap seconds are of RFC 3339"},
+	{"python-stix2", "refuses", "InvalidValueError: Invalid value: not a valid STIX identifier, must match <object-type>--<", "us", "2.13", "references inside objects of an observed-data are local keys"},
+	{"python-stix2", "refuses", "InvalidValueError: Invalid value: must contain an even number of hexadecimal characters", "both", "2.8", "an empty value has no octets, and zero is even"},
+	{"python-stix2", "refuses", "ValueError: definition_type must be a valid marking type", "us", "7.2.1", "definition_type is an open vocabulary"},
+	{"python-stix2", "refuses without allow_custom", "ExtraPropertiesError", "both", "11.1", "custom properties are allowed and not advised; consumers may refuse them"},
+	{"python-stix2", "refuses without allow_custom", "InvalidValueError", "both", "11.1", "custom content is allowed and not advised; consumers may refuse it"},
+	{"python-stix2", "refuses without allow_custom", "ParseError", "both", "11.2", "the same for custom objects"},
+}
