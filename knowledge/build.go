@@ -74,7 +74,7 @@ func Build(items []accord.Item) *Base {
 }
 
 func (o *other) see(it *accord.Item) {
-	o.live, o.added = it.Withdrawn == 0 && !it.Revoked, it.Added
+	o.live, o.added = it.Withdrawn == 0 && !it.Revoked && it.False == "", it.Added
 }
 
 // learn takes it in as an ATT&CK object or a matrix, or forgets it as one.
@@ -367,7 +367,7 @@ func (k *known) phases(b *Base, domain string, filled map[Phase][]*Object, tacti
 		}
 	}
 	matrices := slices.SortedFunc(maps.Values(k.matrices), func(x, y *matrix) int {
-		return cmp.Or(cmp.Compare(y.rank, x.rank), cmp.Compare(x.id, y.id))
+		return cmp.Or(cmp.Compare(y.rank, x.rank), cmp.Compare(len(y.tactics), len(x.tactics)), cmp.Compare(x.id, y.id))
 	})
 	for _, m := range matrices {
 		for _, ref := range m.tactics {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"accord"
+	"accord/score"
+	"accord/search"
 	"accord/web/node"
 )
 
@@ -33,6 +35,10 @@ type fakeStore struct {
 	heads       []accord.Head
 	leaves      map[string][]accord.Leaf
 	attack      fakeAttack
+	links       map[string][]accord.Link
+	sightings   map[string]accord.Sightings
+	sourcesOf   map[string][]accord.SourceOf
+	said        []string // what analysts said
 	fail        map[string]error
 	before      map[string]func() // by method name
 }
@@ -211,12 +217,25 @@ func (f *fakeStore) Referrers(_ context.Context, ids []string, _ int) ([]accord.
 	return out, nil
 }
 
-// Search pages by the number of items to skip; it knows text and type alone.
+// Search pages by the number of items to skip; it knows types and words alone.
 func (f *fakeStore) Search(_ context.Context, q accord.Query) ([]accord.Item, string, error) {
 	skip, _ := strconv.Atoi(q.After)
+	parsed, err := search.Parse(q.Q)
+	if err != nil {
+		return nil, "", err
+	}
 	var out []accord.Item
 	for _, i := range f.items {
-		if (q.Type == "" || i.Type == q.Type) && strings.Contains(i.Name+i.ID, q.Text) {
+		fits := true
+		for _, t := range parsed.Terms {
+			switch t.Field {
+			case "type":
+				fits = fits && slices.Contains(t.Values, i.Type)
+			case "":
+				fits = fits && strings.Contains(i.Name+i.ID, t.Values[0])
+			}
+		}
+		if fits {
 			out = append(out, i)
 		}
 	}
@@ -225,6 +244,70 @@ func (f *fakeStore) Search(_ context.Context, q accord.Query) ([]accord.Item, st
 		return out[:8], strconv.Itoa(skip + 8), nil
 	}
 	return out, "", nil
+}
+
+func (f *fakeStore) Score(it accord.Item, now accord.Stamp) accord.Score {
+	return score.Default().Of(&it, now)
+}
+
+func (f *fakeStore) SpreadOf(_ context.Context, items []accord.Item) (map[string]accord.Spread, error) {
+	out := map[string]accord.Spread{}
+	for _, it := range items {
+		out[it.ID] = accord.Spread{Items: 3, Sources: len(it.Observables)}
+	}
+	return out, nil
+}
+
+func (f *fakeStore) Correlate(_ context.Context, id string) (accord.Correlation, error) {
+	return accord.Correlation{Links: f.links[id]}, f.fail["Correlate"]
+}
+
+func (f *fakeStore) Sightings(_ context.Context, id string) (accord.Sightings, error) {
+	return f.sightings[id], nil
+}
+
+func (f *fakeStore) Provenance(_ context.Context, key accord.ItemKey) ([]accord.SourceOf, error) {
+	return f.sourcesOf[key.ID], nil
+}
+
+func (f *fakeStore) Tag(_ context.Context, id string, tags []string, who string, _ accord.Stamp) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.said = append(f.said, "tag "+id+" "+strings.Join(tags, ",")+" "+who)
+	return f.alter(id, func(i *accord.Item) { i.Tags = append(i.Tags, tags...) })
+}
+
+func (f *fakeStore) Untag(_ context.Context, id string, tags []string, who string, _ accord.Stamp) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.said = append(f.said, "untag "+id+" "+strings.Join(tags, ",")+" "+who)
+	return f.alter(id, func(i *accord.Item) {
+		i.Tags = slices.DeleteFunc(i.Tags, func(t string) bool { return slices.Contains(tags, t) })
+	})
+}
+
+func (f *fakeStore) MarkFalse(_ context.Context, id, why, who string, _ accord.Stamp) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.said = append(f.said, "false "+id+" "+why+" "+who)
+	return f.alter(id, func(i *accord.Item) { i.False = why })
+}
+
+func (f *fakeStore) MarkTrue(_ context.Context, id, who string, _ accord.Stamp) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.said = append(f.said, "true "+id+" "+who)
+	return f.alter(id, func(i *accord.Item) { i.False = "" })
+}
+
+func (f *fakeStore) alter(id string, how func(*accord.Item)) error {
+	for i := range f.items {
+		if f.items[i].ID == id {
+			how(&f.items[i])
+			return nil
+		}
+	}
+	return accord.ErrNotFound
 }
 
 func (f *fakeStore) DisclosuresOf(_ context.Context, id string) ([]accord.Disclosure, error) {

@@ -285,14 +285,14 @@ func TestAListLeadsToItsNextPageWithItsFilters(t *testing.T) {
 	w := start(t)
 	s := w.session(t, "reader")
 	_, first := w.ask(t, "GET", "/items?type=indicator&q=scan", s, nil)
-	if !strings.Contains(first, `href="/items?after=8&amp;q=scan&amp;type=indicator" rel="next"`) {
+	if !strings.Contains(first, `href="/items?after=8&amp;q=scan&#43;type%3Aindicator" rel="next"`) {
 		t.Error("no next page")
 	}
-	_, second := w.ask(t, "GET", "/items?type=indicator&q=scan&after=8", s, nil)
-	if !strings.Contains(second, `href="/items?q=scan&amp;type=indicator"`) || strings.Contains(second, `rel="next"`) {
+	_, second := w.ask(t, "GET", "/items?q=scan+type%3Aindicator&after=8", s, nil)
+	if !strings.Contains(second, `href="/items?q=scan&#43;type%3Aindicator"`) || strings.Contains(second, `rel="next"`) {
 		t.Error("the last page leads on, or not back")
 	}
-	if res, _ := w.ask(t, "GET", "/items?tlp=purple", s, nil); res.StatusCode != http.StatusBadRequest {
+	if res, _ := w.ask(t, "GET", "/items?tlp=purple", s, nil); res.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("a label that is none: %s", res.Status)
 	}
 }

@@ -113,6 +113,7 @@ func newWorld() (*fakeStore, *fakeNode) {
 		f.accounts[name] = accord.Account{Name: name, Role: role, Created: ago(900 * time.Hour)}
 	}
 	f.accounts["leila.haddad"] = accord.Account{Name: "leila.haddad", Role: accord.RoleAnalyst, Created: ago(900 * time.Hour)}
+	addKnown(f)
 	addAttack(f)
 	addMatches(f)
 	addRecords(f)

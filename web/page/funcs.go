@@ -17,24 +17,36 @@ import (
 // funcs are the helpers a template may call, speaking language l.
 func funcs(l *locale.Locale) template.FuncMap {
 	return template.FuncMap{
-		"t":       l.Say,
-		"label":   l.Label,
-		"num":     func(n int64) string { return count(l, n) },
-		"stamp":   func(s accord.Stamp) template.HTML { return stamp(l, s) },
-		"iso":     func(s accord.Stamp) string { return s.Time().Format("2006-01-02T15:04:05Z") },
-		"tlp":     func(t accord.TLP) string { return "TLP:" + strings.ToUpper(t.String()) },
-		"tlpname": func(t accord.TLP) string { return strings.ReplaceAll(t.String(), "+", "-") },
-		"pap":     func(p accord.PAP) string { return "PAP:" + strings.ToUpper(p.String()) },
-		"hex":     func(b [32]byte) string { return hex.EncodeToString(b[:]) },
-		"short":   short,
-		"item":    func(id string) string { return "/items/" + url.PathEscape(id) },
-		"pact":    func(id string) string { return "/agreements/" + url.PathEscape(id) },
-		"search":  func(q string) string { return "/items?q=" + url.QueryEscape(q) },
-		"text":    func(b []byte) string { return strings.ToValidUTF8(string(b), "�") },
-		"reason":  func(text string) template.HTML { return reason(l, text) },
-		"clause":  func(c Clause) template.HTML { return clause(l, c) },
-		"join":    func(s []string) string { return strings.Join(s, ", ") },
+		"t":          l.Say,
+		"label":      l.Label,
+		"num":        func(n int64) string { return count(l, n) },
+		"stamp":      func(s accord.Stamp) template.HTML { return stamp(l, s) },
+		"iso":        func(s accord.Stamp) string { return s.Time().Format("2006-01-02T15:04:05Z") },
+		"tlp":        func(t accord.TLP) string { return "TLP:" + strings.ToUpper(t.String()) },
+		"tlpname":    func(t accord.TLP) string { return strings.ReplaceAll(t.String(), "+", "-") },
+		"pap":        func(p accord.PAP) string { return "PAP:" + strings.ToUpper(p.String()) },
+		"hex":        func(b [32]byte) string { return hex.EncodeToString(b[:]) },
+		"short":      short,
+		"item":       func(id string) string { return "/items/" + url.PathEscape(id) },
+		"pact":       func(id string) string { return "/agreements/" + url.PathEscape(id) },
+		"search":     func(q string) string { return "/items?q=" + url.QueryEscape(q) },
+		"seek":       func(v string) string { return "/items?q=" + url.QueryEscape(sought("value", v)) },
+		"labelled":   func(tag string) string { return "/items?q=" + url.QueryEscape(sought("label", tag)) },
+		"gaugewidth": func(n int64) int64 { return min(50, max(0, n/2)) },
+		"text":       func(b []byte) string { return strings.ToValidUTF8(string(b), "�") },
+		"reason":     func(text string) template.HTML { return reason(l, text) },
+		"scored":     func(r accord.ScoreReason) template.HTML { return scored(l, r) },
+		"clause":     func(c Clause) template.HTML { return clause(l, c) },
+		"join":       func(s []string) string { return strings.Join(s, ", ") },
 	}
+}
+
+// sought is a term of the query language.
+func sought(field, value string) string {
+	if strings.ContainsAny(value, " ,\"\t\r\n") {
+		value = `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value) + `"`
+	}
+	return field + ":" + value
 }
 
 // count writes n; -1 means that nobody counted.
@@ -98,6 +110,26 @@ func reason(l *locale.Locale, text string) template.HTML {
 	}
 	if r.Code == agreement.CodeRedacted {
 		args[0] = strings.Join(r.Args, ", ")
+	}
+	return l.Say(key, args...)
+}
+
+// scored says one ground of a score.
+func scored(l *locale.Locale, r accord.ScoreReason) template.HTML {
+	key := "scored." + r.Code
+	args := make([]any, 4)
+	for i := range args {
+		args[i] = "?"
+		if i >= len(r.Args) {
+			continue
+		}
+		args[i] = r.Args[i]
+		if r.Code == "decay" && i == 0 || r.Code == "default" && i == 0 {
+			args[i] = l.Label("decaymodel", r.Args[i])
+		}
+	}
+	if _, ok := l.Message(key); !ok {
+		return l.Say("{0}", strings.Join(append([]string{r.Code}, r.Args...), " "))
 	}
 	return l.Say(key, args...)
 }

@@ -17,6 +17,9 @@ type ItemLink struct {
 // LinkTo returns the link to an item.
 func LinkTo(i accord.Item) ItemLink { return ItemLink{ID: i.ID, Name: i.Name} }
 
+// ItemPath is the path of an item's page.
+func ItemPath(id string) string { return "/items/" + url.PathEscape(id) }
+
 // StateOf is the code under [state] that an item is in.
 func StateOf(i accord.Item, now accord.Stamp) string {
 	switch {
@@ -24,6 +27,8 @@ func StateOf(i accord.Item, now accord.Stamp) string {
 		return "withdrawn"
 	case i.Revoked:
 		return "revoked"
+	case i.False != "":
+		return "false"
 	case i.Held != "":
 		return "held"
 	case i.ValidUntil != 0 && i.ValidUntil <= now:

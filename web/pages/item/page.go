@@ -11,6 +11,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,6 +45,7 @@ type Store interface {
 	ReceivedOf(ctx context.Context, itemID string) ([]accord.Received, error)
 	Matches(ctx context.Context, q accord.MatchQuery) ([]accord.Match, string, error)
 	Protections(ctx context.Context, q accord.ProtectionQuery) ([]accord.Protection, string, error)
+	Knowledge
 }
 
 // Explainer decides now who may have an item.
@@ -73,6 +75,15 @@ type View struct {
 	Matches     []accord.Match
 	Protections []accord.Protection
 	MayRetract  bool
+	MayKnow     bool   // may tag, and say what is a false positive
+	Wrong       string // key under [itemwrong]; what was wrong with a form
+	Indicator   bool
+	Score       Score
+	Links       []Link
+	Sightings   accord.Sightings
+	Sources     []accord.SourceOf
+	Relations   []Relation
+	Techniques  []Technique
 }
 
 // Version is one version of the item, and whether it is the one shown.
@@ -92,7 +103,7 @@ type Ref struct {
 }
 
 // New returns the page's handler; self's identity is not offered for retraction.
-func New(store Store, explain Explainer, self accord.Party) page.Handler {
+func New(store Store, explain Explainer, attack Attack, self accord.Party) page.Handler {
 	return func(ctx context.Context, r *page.Request) (*page.Answer, error) {
 		versions, shown, err := versions(ctx, store, r.PathValue("id"), r.URL.Query().Get("version"))
 		if err != nil {
@@ -100,10 +111,17 @@ func New(store Store, explain Explainer, self accord.Party) page.Handler {
 		}
 		v := &View{Item: shown, State: page.StateOf(shown, r.Now), Own: shown.Origin.Own(), Versions: versions}
 		v.MayRetract = v.Own && shown.Withdrawn == 0 && shown.ID != self.Identity && r.May(accord.RoleAnalyst)
+		v.Indicator, v.MayKnow = shown.Type == "indicator", r.May(accord.RoleAnalyst) && shown.Withdrawn == 0
+		if w := r.URL.Query().Get("wrong"); slices.Contains(wrongs, w) {
+			v.Wrong = w
+		}
 		v.JSON, v.JSONCut = pretty(shown.Bytes)
 		v.Values = shown.Observables[:min(len(shown.Observables), maxRows)]
 		v.ValuesLeft = int64(len(shown.Observables) - len(v.Values))
 		if err := v.references(ctx, store); err != nil {
+			return nil, err
+		}
+		if err := v.known(ctx, store, attack, r.Now); err != nil {
 			return nil, err
 		}
 		if err := v.records(ctx, store); err != nil {
@@ -187,27 +205,11 @@ func (v *View) references(ctx context.Context, store Store) error {
 		return err
 	}
 	for _, i := range by {
-		l := page.LinkTo(i)
-		if l.Name == "" && i.Type == "relationship" {
-			l.Name = relation(i)
+		if i.Type != "relationship" {
+			v.ReferredBy = append(v.ReferredBy, page.LinkTo(i))
 		}
-		v.ReferredBy = append(v.ReferredBy, l)
 	}
-	return nil
-}
-
-// relation is what a nameless relationship is called: its type and first digits.
-func relation(i accord.Item) string {
-	var kind string
-	for _, l := range i.Labels {
-		kind = l
-		break
-	}
-	if kind == "" {
-		return ""
-	}
-	_, uuid, _ := strings.Cut(i.ID, "--")
-	return kind + " " + uuid[:min(len(uuid), 8)]
+	return v.relations(ctx, store, by)
 }
 
 // records reads what became of the item here.
