@@ -5,10 +5,10 @@ package misp
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"accord"
@@ -22,9 +22,10 @@ type Options struct {
 	TLP accord.TLP
 }
 
-// Loss is something of an event that its items do not carry.
+// Loss is something of an event that its items do not carry, or of items that the
+// events do not.
 type Loss struct {
-	UUID string // of the MISP object concerned
+	UUID string // of the MISP object concerned; of a STIX object its id
 	Type string // its attribute type, or "event", "object", "tag"…
 	Why  string
 }
@@ -43,28 +44,35 @@ type conversion struct {
 	o          Options
 	owner      string // id of the identity
 	made       accord.Stamp
+	changed    accord.Stamp
 	tlp        accord.TLP
 	pap        *accord.PAP
 	tags       []string // of the event, as written
 	labels     []string // of the report: tags and PAP
 	confidence *int
 	items      []accord.Item
+	there      map[string]bool   // ids of items
+	standsFor  map[string]string // by MISP uuid: the id of its item
+	pointed    map[string]bool   // uuids that object references point to
 	losses     []Loss
 }
 
-// Items converts the event: the identity of its owner, an indicator for each
-// attribute that is marked for detection, and a report that refers to them. Ids
-// are MISP's own UUIDs, dates are the event's, so converting again gives the
-// same bytes. The error means that the event as a whole is unusable; what is
-// wrong with one attribute is a Loss.
+// Items converts the event: the identity of its owner; for each attribute an
+// indicator when it is marked for detection, else what was observed, or a note
+// where STIX has no place for the value; for each MISP object the STIX object that
+// it is, or a grouping; what its galaxies name, its sightings and its reports; and
+// a report that refers to them all. Ids are MISP's own UUIDs where it has one,
+// dates are the event's, so converting again gives the same bytes. The error means
+// that the event as a whole is unusable; what is wrong with one attribute is a
+// Loss.
 func (e Event) Items(o Options) ([]accord.Item, []Loss, error) {
-	c := &conversion{Event: e, o: o}
-	changed, ok := seconds(e.Timestamp)
-	if !ok {
+	c := &conversion{Event: e, o: o, there: map[string]bool{}, standsFor: map[string]string{}, pointed: map[string]bool{}}
+	var ok bool
+	if c.changed, ok = seconds(e.Timestamp); !ok {
 		return nil, nil, fmt.Errorf("MISP event %s: %w: timestamp %.30q", e.UUID, accord.ErrInvalid, string(e.Timestamp))
 	}
-	c.made = changed
-	if d, ok := day(e.Date); ok && d < changed {
+	c.made = c.changed
+	if d, ok := day(e.Date); ok && d < c.changed {
 		c.made = d
 	} else if !ok {
 		c.lose(string(e.UUID), "event", "its date is not YYYY-MM-DD: the timestamp stands for it")
@@ -76,11 +84,17 @@ func (e Event) Items(o Options) ([]accord.Item, []Loss, error) {
 	for _, v := range e.Attributes {
 		c.attribute(v, nil)
 	}
-	for _, v := range e.Objects {
-		c.object(v)
+	objects := c.readObjects()
+	for i := range objects {
+		c.object(&objects[i])
 	}
+	for i := range objects {
+		c.references(&objects[i])
+	}
+	c.clusters(c.Tags, c.Galaxies, c.tlp)
+	c.reports()
 	c.leftovers()
-	if err := c.report(changed); err != nil {
+	if err := c.report(); err != nil {
 		return nil, nil, fmt.Errorf("MISP event %s: report: %w", e.UUID, err)
 	}
 	return c.items, c.losses, nil
@@ -91,7 +105,7 @@ func (c *conversion) lose(id, typ, why string) {
 }
 
 // identity makes the item of the organisation that made the event.
-func (c *conversion) identity() error {
+func (c *conversion) identity() (err error) {
 	org := c.Orgc
 	if org.Name == "" && org.UUID == "" {
 		org = c.Org
@@ -100,138 +114,109 @@ func (c *conversion) identity() error {
 		c.lose(string(c.UUID), "event", "no organisation: it has no author")
 		return nil
 	}
+	c.owner, err = c.organisation(org)
+	return err
+}
+
+// organisation adds the identity of an organisation and returns its id.
+func (c *conversion) organisation(org Org) (string, error) {
 	id := strings.ToLower(string(org.UUID))
 	if !validUUID(id) {
 		id = uuid.NewSHA1(namespace, []byte("org:"+string(org.Name))).String()
 	}
-	c.owner = "identity--" + id
-	return c.add(stixObject{
-		Type: "identity", ID: c.owner, Created: orgStamp, Modified: orgStamp,
+	return "identity--" + id, c.add(stixObject{
+		Type: "identity", ID: "identity--" + id, Created: orgStamp, Modified: orgStamp,
 		Name: cmp.Or(clip(string(org.Name), 500), id), Class: "organization",
 	})
 }
 
-// object converts the attributes of a MISP object, one by one.
-func (c *conversion) object(v jsontext.Value) {
-	var ob object
-	if err := json.Unmarshal(v, &ob); err != nil {
-		c.lose("", "object", "not readable: "+reason(err))
-		return
-	}
-	if ob.Name == "" {
-		ob.Name = "object"
-	}
-	before := len(c.items)
-	for _, a := range ob.Attributes {
-		c.attribute(a, &ob)
-	}
-	switch n := len(c.items) - before; {
-	case n > 1:
-		c.lose(string(ob.UUID), "object "+string(ob.Name), "that its attributes belong together")
-	case n == 0 && len(ob.Attributes) == 0:
-		c.lose(string(ob.UUID), "object "+string(ob.Name), "it has no attributes")
-	}
-	if len(ob.References) > 0 {
-		c.lose(string(ob.UUID), "object "+string(ob.Name), "its references to other objects")
-	}
-}
+// reportID is the id of the event's report.
+func (c *conversion) reportID() string { return "report--" + strings.ToLower(string(c.UUID)) }
 
-// attribute converts one attribute, of the event or of an object.
-func (c *conversion) attribute(v jsontext.Value, in *object) {
-	var a attribute
-	if err := json.Unmarshal(v, &a); err != nil {
-		c.lose("", "attribute", "not readable: "+reason(err))
-		return
+// report makes the item of the event itself.
+func (c *conversion) report() error {
+	refs := make([]string, len(c.items))
+	for i, it := range c.items {
+		refs[i] = it.ID
 	}
-	typ, id := string(a.Type), strings.ToLower(string(a.UUID))
-	gone := bool(a.Deleted) || in != nil && bool(in.Deleted)
-	read, known := readers[typ]
-	switch {
-	case !validUUID(id):
-		c.lose(string(a.UUID), typ, "its uuid is none")
-		return
-	case !bool(a.ToIDS):
-		c.lose(id, typ, "not marked for detection (to_ids)")
-		return
-	case !known:
-		c.lose(id, typ, "a type that says nothing to look for")
-		return
+	if len(refs) == 0 {
+		c.lose(string(c.UUID), "event", "the event itself: nothing of it could be converted")
+		return nil
 	}
-	s, err := read(string(a.Value))
-	if err != nil {
-		c.lose(id, typ, "its value is not of its type: "+reason(err))
-		return
+	published := c.changed
+	if t, ok := seconds(c.PublishedAt); ok && t > 0 {
+		published = t
 	}
-	if err := c.indicator(id, a, in, s, gone); err != nil {
-		c.lose(id, typ, "no valid indicator: "+reason(err))
-		return
-	}
-	c.attributeLosses(id, a, s)
-}
-
-// attributeLosses reports what an attribute had and its indicator has not.
-func (c *conversion) attributeLosses(id string, a attribute, s sought) {
-	typ := string(a.Type)
-	for _, l := range []struct {
-		lost bool
-		why  string
-	}{
-		{s.lost != "", s.lost},
-		{a.LastSeen != "", "when it was last seen"},
-		{len(a.Sightings) > 0, "its sightings"},
-		{len(a.Proposals) > 0, "proposals of others to change it"},
-		{a.Data != "", "the file attached to it"},
-	} {
-		if l.lost {
-			c.lose(id, typ, l.why)
-		}
-	}
-}
-
-// indicator makes the item of one attribute.
-func (c *conversion) indicator(id string, a attribute, in *object, s sought, gone bool) error {
-	changed, ok := seconds(a.Timestamp)
-	if !ok {
-		changed, _ = seconds(c.Timestamp)
-		c.lose(id, string(a.Type), "its timestamp is none: the event's stands for it")
-	}
-	made := min(c.made, changed) // does not change when the attribute does, as STIX demands
-	from := changed
-	if t, ok := instant(a.FirstSeen); ok {
-		from = t
-	} else if a.FirstSeen != "" {
-		c.lose(id, string(a.Type), "its first_seen is no instant")
-	}
-	m := c.own(id, a, in)
-	name := s.value
-	if in != nil && name == s.value {
-		name = cmp.Or(siblingName(in, s.value), s.value)
-	}
-	note := []string{string(a.Comment)}
-	if in != nil {
-		note = append(note, string(in.Comment))
+	ext := []external{{Source: "MISP", ID: "event:" + strings.ToLower(string(c.UUID))}}
+	if id := strings.ToLower(string(c.Extends)); validUUID(id) {
+		ext = append(ext, external{Source: "MISP", ID: "extends:" + id})
+	} else if id != "" {
+		c.lose(string(c.UUID), "event", "what it extends: no uuid")
 	}
 	return c.add(stixObject{
-		Type: "indicator", ID: "indicator--" + id, CreatedBy: c.owner, Created: made, Modified: max(made, changed), Revoked: gone,
-		Labels: m.labels, Confidence: m.confidence, Markings: []string{stix.MarkingID(m.tlp)},
-		Name: clip(name, 200) + suffix(c.Info), Description: joined(note),
-		IndicatorTypes: []string{"malicious-activity"}, Pattern: s.pattern, PatternType: s.lang, ValidFrom: from,
-		External: []external{{Source: "MISP", ID: "attribute:" + id}},
+		Type: "report", ID: c.reportID(), CreatedBy: c.owner, Created: c.made, Modified: max(c.made, c.changed),
+		Labels: c.labels, Markings: []string{stix.MarkingID(c.tlp)}, Name: cmp.Or(clip(strings.TrimSpace(string(c.Info)), 1000), "MISP event "+string(c.UUID)),
+		ReportTypes: []string{"threat-report"}, Published: published, Refs: refs, External: ext, Confidence: c.confidence,
 	})
 }
 
-// siblingName returns the file name that stands beside a hash in a file object.
-func siblingName(in *object, value string) string {
-	if in.Name != "file" {
-		return ""
-	}
-	for _, v := range in.Attributes {
-		var a attribute
-		if json.Unmarshal(v, &a) == nil && a.Type == "filename" && string(a.Value) != value {
-			return string(a.Value)
+// reports makes a note of each event report.
+func (c *conversion) reports() {
+	for _, v := range c.Reports {
+		var r eventReport
+		if err := json.Unmarshal(v, &r); err != nil {
+			c.lose(string(c.UUID), "event report", "not readable: "+reason(err))
+			continue
+		}
+		id := strings.ToLower(string(r.UUID))
+		at, ok := seconds(r.Timestamp)
+		if !ok || at == 0 {
+			at = c.changed
+		}
+		switch {
+		case !validUUID(id):
+			c.lose(string(r.UUID), "event report", "its uuid is none")
+			continue
+		case r.Content == "":
+			c.lose(id, "event report", "it is empty")
+			continue
+		}
+		if len(r.Content) > longest {
+			c.lose(id, "event report", "what of it is over a megabyte")
+		}
+		made := min(c.made, at)
+		err := c.add(stixObject{
+			Type: "note", ID: "note--" + id, CreatedBy: c.owner, Created: made, Modified: max(made, at), Revoked: bool(r.Deleted),
+			Labels: []string{`misp:event-report`}, Markings: []string{stix.MarkingID(c.tlp)},
+			Abstract: clip(string(r.Name), 1000), Content: clip(string(r.Content), longest), Refs: []string{c.reportID()},
+			External: []external{{Source: "MISP", ID: "event-report:" + id}},
+		})
+		if err != nil {
+			c.lose(id, "event report", "no valid note: "+reason(err))
 		}
 	}
-	return ""
+}
+
+// longest is the most bytes of one text that is kept.
+const longest = 1 << 20
+
+// leftovers reports what of the event has no place in its items.
+func (c *conversion) leftovers() {
+	for _, l := range []struct {
+		n    int
+		what string
+	}{
+		{len(c.Proposals), "proposals of others to change it (%d)"},
+		{len(c.Related), "which events MISP found related (%d)"},
+		{len(c.Keys), "the keys that protect it (%d)"},
+	} {
+		if l.n > 0 {
+			c.lose(string(c.UUID), "event", fmt.Sprintf(l.what, l.n))
+		}
+	}
+	if len(c.Group) > 0 && c.Group.Kind() == '{' {
+		c.lose(string(c.UUID), "event", "its sharing group: the TLP marking stands for it")
+	}
 }
 
 // suffix returns what the event is about, to follow a value in a name.
@@ -242,47 +227,7 @@ func suffix(info text) string {
 	return " (" + clip(strings.TrimSpace(string(info)), 120) + ")"
 }
 
-// report makes the item of the event itself.
-func (c *conversion) report(changed accord.Stamp) error {
-	refs := make([]string, len(c.items))
-	for i, it := range c.items {
-		refs[i] = it.ID
-	}
-	if len(refs) == 0 {
-		c.lose(string(c.UUID), "event", "the event itself: nothing of it could be converted")
-		return nil
-	}
-	published := changed
-	if t, ok := seconds(c.PublishedAt); ok && t > 0 {
-		published = t
-	}
-	return c.add(stixObject{
-		Type: "report", ID: "report--" + strings.ToLower(string(c.UUID)), CreatedBy: c.owner, Created: c.made, Modified: max(c.made, changed),
-		Labels: c.labels, Markings: []string{stix.MarkingID(c.tlp)}, Name: cmp.Or(clip(strings.TrimSpace(string(c.Info)), 1000), "MISP event "+string(c.UUID)),
-		ReportTypes: []string{"threat-report"}, Published: published, Refs: refs,
-		External: []external{{Source: "MISP", ID: "event:" + strings.ToLower(string(c.UUID))}},
-	})
-}
-
-// leftovers reports what of the event has no place in its items.
-func (c *conversion) leftovers() {
-	for _, l := range []struct {
-		n    int
-		what string
-	}{
-		{len(c.Reports), "its event reports (%d)"},
-		{len(c.Proposals), "proposals of others to change it (%d)"},
-		{len(c.Related), "which events MISP found related (%d)"},
-		{len(c.Keys), "the keys that protect it (%d)"},
-	} {
-		if l.n > 0 {
-			c.lose(string(c.UUID), "event", fmt.Sprintf(l.what, l.n))
-		}
-	}
-	if c.Extends != "" {
-		c.lose(string(c.UUID), "event", "that it extends another event")
-	}
-	if len(c.Group) > 0 && c.Group.Kind() == '{' {
-		c.lose(string(c.UUID), "event", "its sharing group: the TLP marking stands for it")
-	}
+// without returns the entries of a that are not in b.
+func without(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
 }

@@ -24,6 +24,16 @@ var confidences = map[string]int{
 	"completely-confident": 100, "usually-confident": 75, "fairly-confident": 50, "rarely-confident": 25, "unconfident": 0,
 }
 
+// credibility is the admiralty scale's, with the numbers of STIX 2.1 appendix A.
+var credibility = map[string]int{
+	`admiralty-scale:information-credibility="1"`: 90, `admiralty-scale:information-credibility="2"`: 70,
+	`admiralty-scale:information-credibility="3"`: 50, `admiralty-scale:information-credibility="4"`: 30,
+	`admiralty-scale:information-credibility="5"`: 10,
+}
+
+// analyses are the names of analysis.
+var analyses = map[text]string{"0": "initial", "1": "ongoing", "2": "completed"}
+
 // threats are the names of threat_level_id in MISP's own taxonomy.
 var threats = map[text]string{"1": "high-risk", "2": "medium-risk", "3": "low-risk"}
 
@@ -43,7 +53,19 @@ func (c *conversion) marks() {
 		m.labels = append(m.labels, `misp:threat-level="`+name+`"`)
 	}
 	c.tlp, c.pap, c.confidence, c.tags = m.tlp, m.pap, m.confidence, m.labels
-	c.labels = clean(withPAP(m.labels, m.pap))
+	c.labels = withPAP(slices.Clone(m.labels), m.pap)
+	if name, ok := analyses[c.Analysis]; ok {
+		c.labels = append(c.labels, `misp:analysis="`+name+`"`)
+	}
+	c.labels = clean(c.labels)
+}
+
+// quiet is own without its losses, which are reported once.
+func (c *conversion) quiet(a attribute, in *object) marked {
+	before := c.losses
+	m := c.own("", a, in)
+	c.losses = before
+	return m
 }
 
 // own returns the marks of an attribute: the stricter of its own and the
@@ -108,6 +130,9 @@ func (c *conversion) read(m *marked, id string, tags []Tag, galaxies []Galaxy) {
 					m.confidence = &n
 				}
 			}
+			if n, ok := credibility[low]; ok && m.confidence == nil {
+				m.confidence = &n
+			}
 			m.labels = append(m.labels, name)
 		}
 	}
@@ -122,11 +147,11 @@ func (c *conversion) read(m *marked, id string, tags []Tag, galaxies []Galaxy) {
 	}
 }
 
-// clean returns labels without duplicates (case aside), sorted, bounded.
+// clean returns labels without duplicates, sorted, bounded.
 func clean(labels []string) []string {
 	var out []string
 	for _, l := range labels {
-		if l = strings.ToLower(clip(strings.TrimSpace(l), 250)); l != "" {
+		if l = clip(strings.TrimSpace(l), 250); l != "" {
 			out = append(out, l)
 		}
 	}

@@ -86,13 +86,20 @@ type Tag struct {
 // Galaxy is a collection of clusters; a cluster is known by its tag.
 type Galaxy struct {
 	Name     text      `json:"name"`
+	Type     text      `json:"type"`
 	Clusters []Cluster `json:"GalaxyCluster"`
 }
 
 // Cluster is one entry of a galaxy, such as a threat actor.
 type Cluster struct {
-	Tag   text `json:"tag_name"`
-	Value text `json:"value"`
+	UUID        text           `json:"uuid"`
+	Tag         text           `json:"tag_name"`
+	Type        text           `json:"type"`
+	Value       text           `json:"value"`
+	Description text           `json:"description"`
+	Version     text           `json:"version"`
+	Default     flag           `json:"default"` // of the public galaxies, not of the instance's own
+	Meta        jsontext.Value `json:"meta"`
 }
 
 // attribute is one value of an event or object.
@@ -120,11 +127,53 @@ type attribute struct {
 type object struct {
 	UUID         text             `json:"uuid"`
 	Name         text             `json:"name"`
+	Meta         text             `json:"meta-category"`
+	Template     text             `json:"template_uuid"`
+	TemplateV    text             `json:"template_version"`
+	Timestamp    text             `json:"timestamp"`
+	FirstSeen    text             `json:"first_seen"`
+	LastSeen     text             `json:"last_seen"`
 	Comment      text             `json:"comment"`
 	Deleted      flag             `json:"deleted"`
 	Distribution text             `json:"distribution"`
 	Attributes   []jsontext.Value `json:"Attribute"`
 	References   []jsontext.Value `json:"ObjectReference"`
+
+	// What the conversion finds out:
+	id     string // its uuid in lower case
+	anchor string // id of the item that stands for it
+	read   []attribute
+	refs   []reference
+	tlp    accord.TLP // the strictest of what it holds
+}
+
+// reference is an edge from an object to another, or to an attribute.
+type reference struct {
+	UUID      text `json:"uuid"`
+	To        text `json:"referenced_uuid"`
+	Kind      text `json:"relationship_type"`
+	Comment   text `json:"comment"`
+	Timestamp text `json:"timestamp"`
+	Deleted   flag `json:"deleted"`
+}
+
+// sighting is somebody's word that an attribute was seen, was a false positive, or
+// has expired.
+type sighting struct {
+	UUID   text `json:"uuid"`
+	Kind   text `json:"type"` // 0, 1 or 2
+	Date   text `json:"date_sighting"`
+	Source text `json:"source"`
+	Org    Org  `json:"Organisation"`
+}
+
+// eventReport is a text about the event, in Markdown.
+type eventReport struct {
+	UUID      text `json:"uuid"`
+	Name      text `json:"name"`
+	Content   text `json:"content"`
+	Timestamp text `json:"timestamp"`
+	Deleted   flag `json:"deleted"`
 }
 
 // text reads a JSON string, number or boolean as text, and null as "": MISP

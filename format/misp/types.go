@@ -40,10 +40,6 @@ var readers = map[string]reader{
 	"malware-sample": lastOf(accord.KindMD5), // its value is filename|md5
 
 	"filename": compare("file:name"), "file-path": compare("file:name"),
-	"sha224": compare("file:hashes.'SHA-224'"), "sha384": compare("file:hashes.'SHA-384'"),
-	"sha3-256": compare("file:hashes.'SHA3-256'"), "sha3-512": compare("file:hashes.'SHA3-512'"),
-	"ssdeep": compare("file:hashes.SSDEEP"), "tlsh": compare("file:hashes.TLSH"),
-	"imphash": compare("file:hashes.IMPHASH"), "authentihash": compare("file:hashes.AUTHENTIHASH"), "pehash": compare("file:hashes.PEHASH"),
 	"mutex": compare("mutex:name"), "regkey": compare("windows-registry-key:key"), "regkey|value": registry,
 	"user-agent":  compare("network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'"),
 	"mac-address": compare("mac-addr:value"), "email-subject": compare("email-message:subject"),
@@ -51,7 +47,86 @@ var readers = map[string]reader{
 	"x509-fingerprint-md5":    compare("x509-certificate:hashes.MD5"),
 	"x509-fingerprint-sha1":   compare("x509-certificate:hashes.'SHA-1'"),
 	"x509-fingerprint-sha256": compare("x509-certificate:hashes.'SHA-256'"),
-	"yara":                    rule("yara"), "sigma": rule("sigma"), "snort": rule("snort"),
+	"yara":                    rule("yara"), "sigma": rule("sigma"), "snort": rule("snort"), "suricata": rule("suricata"),
+	"zeek": rule("zeek"), "bro": rule("zeek"), "kusto-query": rule("kusto"), "stix2-pattern": rule("stix"),
+	"onion-address": of(accord.KindDomain),
+}
+
+// readPattern returns what an attribute of type typ asks to look for: by the table
+// above, else as the equality of the property that the value stands in.
+func readPattern(typ, value string) (sought, error) {
+	if read, ok := readers[typ]; ok {
+		s, err := read(value)
+		if err != nil {
+			return s, fmt.Errorf("its value is not of its type: %w", err)
+		}
+		return s, nil
+	}
+	s, ok := slots[typ]
+	if !ok || domainTypes[s.root] {
+		return sought{}, errors.New("a type that says nothing to look for: it is kept as what it is")
+	}
+	parts := []string{value}
+	if len(s.paths) == 2 {
+		i := strings.LastIndexByte(value, '|')
+		if i < 0 {
+			return sought{}, errors.New("its value is not of its type: want two parts joined with |")
+		}
+		parts = []string{value[:i], value[i+1:]}
+	}
+	text := "["
+	for i, path := range s.paths {
+		if strings.TrimSpace(parts[i]) == "" {
+			return sought{}, errors.New("its value is not of its type: empty")
+		}
+		if i > 0 {
+			text += " AND "
+		}
+		text += s.root + ":" + quotedPath(path) + " = " + quote(parts[i])
+	}
+	return sought{pattern: text + "]", lang: "stix", value: value}, nil
+}
+
+// quotedPath writes a path as a pattern does: a name with a hyphen in quotes.
+func quotedPath(path string) string {
+	parts := strings.Split(path, ".")
+	for i, p := range parts {
+		if strings.Contains(p, "-") {
+			parts[i] = "'" + p + "'"
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// valueOf reads a value of type typ back out of a pattern that readPattern wrote
+// for it, where the pattern holds it whole.
+func valueOf(typ, text, lang string) (string, bool) {
+	if lang != "stix" || typ == "stix2-pattern" {
+		return text, true
+	}
+	p, err := pattern.Parse(text)
+	if err != nil {
+		return "", false
+	}
+	obs, atomic := p.Observables()
+	if len(obs) == 1 && atomic && !strings.Contains(typ, "|") {
+		return obs[0].Value, true
+	}
+	if len(obs) == 1 && obs[0].Kind == accord.KindAddrPort && strings.HasSuffix(typ, "|port") {
+		if ap, err := netip.ParseAddrPort(obs[0].Value); err == nil {
+			return fmt.Sprintf("%s|%d", ap.Addr(), ap.Port()), true
+		}
+	}
+	// One comparison with one text.
+	_, lit, ok := strings.Cut(text, " = '")
+	if !ok || !strings.HasSuffix(lit, "']") || strings.Contains(typ, "|") {
+		return "", false
+	}
+	v := strings.NewReplacer(`\\`, `\`, `\'`, `'`).Replace(lit[:len(lit)-2])
+	if s, err := readPattern(typ, v); err != nil || s.pattern != text {
+		return "", false
+	}
+	return v, true
 }
 
 // of reads a whole value of one kind.
