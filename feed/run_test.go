@@ -195,8 +195,12 @@ func TestHostileServersChangeNothing(t *testing.T) {
 			}
 		},
 		"redirects for ever": func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, r.URL.Path+"x", http.StatusFound) },
-		"redirects inside":   func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "http://169.254.169.254/latest", http.StatusFound) },
-		"redirects to files": func(rw http.ResponseWriter, r *http.Request) { http.Redirect(rw, r, "file:///etc/passwd", http.StatusFound) },
+		"redirects inside": func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "http://169.254.169.254/latest", http.StatusFound)
+		},
+		"redirects to files": func(rw http.ResponseWriter, r *http.Request) {
+			http.Redirect(rw, r, "file:///etc/passwd", http.StatusFound)
+		},
 		"a bomb in transfer": func(rw http.ResponseWriter, _ *http.Request) {
 			rw.Header().Set("Content-Encoding", "gzip")
 			_, _ = rw.Write(bomb.Bytes())
@@ -527,4 +531,3 @@ func TestWhatCouldNotBeRunIsRefused(t *testing.T) {
 		}
 	}
 }
-
