@@ -68,7 +68,7 @@ func Check(f accord.Feed) error {
 		return bad("%v", err)
 	}
 	if err := checkURL(f, u); err != nil {
-		return bad("%v", err)
+		return bad("%s", strings.TrimPrefix(err.Error(), accord.ErrForbidden.Error()+": "))
 	}
 	return nil
 }

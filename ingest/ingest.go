@@ -72,6 +72,7 @@ const (
 // Options say how to take one file or directory.
 type Options struct {
 	Source   string      // name of the feed; default the file's own name
+	Name     string      // what a file is called in reports; default its own name
 	Unmarked *accord.TLP // what an object without marking counts as, instead of the node's default
 	AtLeast  accord.TLP  // markings more open than this are raised to it
 	Labels   []string    // added to every item's labels
@@ -174,7 +175,7 @@ func (in *Ingester) File(ctx context.Context, path string, o Options) (Report, e
 	if info.IsDir() {
 		return Report{}, fmt.Errorf("ingest %s: %w: a directory: take it with Dir", path, accord.ErrInvalid)
 	}
-	name := filepath.Base(path)
+	name := cmp.Or(o.Name, filepath.Base(path))
 	o.Source = cmp.Or(o.Source, name)
 	return in.run(ctx, input{r: f, at: f, size: info.Size(), name: name}, o)
 }

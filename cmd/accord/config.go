@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -27,6 +28,7 @@ type Config struct {
 	Listen  ListenConfig  `toml:"listen"`
 	Store   StoreConfig   `toml:"store"`
 	Ingest  IngestConfig  `toml:"ingest"`
+	Feeds   FeedsConfig   `toml:"feeds"`
 	Score   ScoreConfig   `toml:"score"`
 	Protect ProtectConfig `toml:"protect"` // last: people add lines at the end
 
@@ -78,6 +80,17 @@ type StoreConfig struct {
 type IngestConfig struct {
 	// DefaultTLP is what an item without a TLP marking counts as.
 	DefaultTLP accord.TLP `toml:"default_tlp"`
+}
+
+// FeedsConfig says from where feeds may be fetched.
+type FeedsConfig struct {
+	// AllowNetworks are networks that feeds may be fetched from though they are not
+	// public: of an internal server of feeds, such as "10.1.2.0/24". All others that
+	// are not public are refused, whatever a name resolves to.
+	AllowNetworks []string `toml:"allow_networks"`
+	// CAFile is a PEM file of the certificate authorities that the servers of feeds
+	// are trusted by, instead of the system's.
+	CAFile string `toml:"ca_file"`
 }
 
 // ProtectConfig says what becomes a protection and who takes it.
@@ -153,6 +166,7 @@ func defaultConfig() Config {
 		Listen:  ListenConfig{Node: "127.0.0.1:8440", Console: "127.0.0.1:8441", DNS: "127.0.0.1:8453"},
 		Store:   StoreConfig{URL: "sqlite:accord.db"},
 		Ingest:  IngestConfig{DefaultTLP: accord.TLPAmber},
+		Feeds:   FeedsConfig{AllowNetworks: []string{}},
 		Protect: ProtectConfig{HotFor: duration(6 * time.Hour), HotMost: 2000, Suffix: "rpz", AllowTransfer: []string{"127.0.0.0/8", "::1/128"}},
 		Score:   defaultScore(),
 	}
@@ -256,7 +270,13 @@ func (c Config) check() error {
 	if _, err := c.Score.models(); err != nil {
 		errs = append(errs, err)
 	}
+	for _, s := range c.Feeds.AllowNetworks {
+		if _, err := netip.ParsePrefix(s); err != nil {
+			bad("feeds.allow_networks %q: want a network such as 10.1.2.0/24", s)
+		}
+	}
 	files := map[string]string{
+		"feeds.ca_file":         c.Feeds.CAFile,
 		"protect.warning_lists": c.Protect.WarningLists, "protect.critical": c.Protect.Critical, "protect.tsig_key": c.Protect.TSIGKey,
 		"listen.console_cert": c.Listen.ConsoleCert, "listen.console_key": c.Listen.ConsoleKey,
 	}

@@ -36,6 +36,7 @@ type cli struct {
 	Init      initCmd      `cmd:"" help:"Make a node: its configuration, keys and store."`
 	Serve     serveCmd     `cmd:"" help:"Run the node: console, API, TAXII, exchange, matching, response policy zones."`
 	Ingest    ingestCmd    `cmd:"" help:"Read intelligence: STIX, MISP, lists; files, folders, archives or standard input."`
+	Feed      feedCmd      `cmd:"" help:"Fetch feeds on a schedule: the catalogue, adding, switching on, running, what each is worth."`
 	Search    searchCmd    `cmd:"" help:"Search this node's items by words, values and conditions."`
 	Item      itemCmd      `cmd:"" help:"Show an item with all that is known of it, tag it, mark it as a false positive."`
 	Retract   retractCmd   `cmd:"" help:"Take an item back, here and from every party that was given it."`

@@ -6,9 +6,12 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,6 +38,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "free": free, "answers": answers, "deepjson": deepJSON, "zipbomb": zipBomb, "blank": blank,
 			"reads": reads, "saves": saves, "edit": edit, "times": times,
+			"webdir": webDir,
 		},
 		RequireUniqueNames: true,
 	})
@@ -133,6 +137,21 @@ func edit(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s has no %q", args[0], args[2])
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(strings.ReplaceAll(text, args[2], args[3])), 0o600))
+}
+
+// webdir VAR DIR serves a folder over plain http on loopback until the script ends,
+// and sets a variable to its address.
+func webDir(ts *testscript.TestScript, _ bool, args []string) {
+	files := http.FileServer(http.Dir(ts.MkAbs(args[1])))
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A date of whole seconds cannot tell what changes within one; the content can.
+		b, _ := os.ReadFile(filepath.Join(ts.MkAbs(args[1]), filepath.Clean("/"+r.URL.Path)))
+		w.Header().Set("ETag", fmt.Sprintf("%q", fmt.Sprintf("%x", sha256.Sum256(b))))
+		r.Header.Del("If-Modified-Since")
+		files.ServeHTTP(w, r)
+	}))
+	ts.Defer(s.Close)
+	ts.Setenv(args[0], s.URL)
 }
 
 // times N VALUE wants the node in $ACCORD_HOME to have met a value so often.

@@ -25,6 +25,8 @@ import (
 	"accord/agreement"
 	"accord/api"
 	"accord/exchange"
+	"accord/feed"
+	"accord/ingest"
 	"accord/knowledge"
 	"accord/match"
 	"accord/protect"
@@ -71,6 +73,8 @@ type running struct {
 	keeper   *match.Keeper
 	attack   *knowledge.Keeper
 	protect  *protect.Worker
+	feeds    *feed.Worker
+	recheck  *ingest.Recheck
 	rpz      *rpzserver.Server // nil when listen.dns is empty
 	partner  *http.Server
 	console  *http.Server
@@ -104,6 +108,12 @@ func (n *node) assemble() (*running, error) {
 		return nil, err
 	}
 	r.exchange.Never = never
+	if r.feeds, err = n.feedWorker(never); err != nil {
+		return nil, err
+	}
+	if r.recheck, err = n.recheck(never); err != nil {
+		return nil, err
+	}
 	if err := r.assembleProtect(never); err != nil {
 		return nil, err
 	}
@@ -281,6 +291,8 @@ func (r *running) run(ctx context.Context) error {
 	start("attack", r.attack.Run)
 	start("memory", r.trim)
 	start("protect", r.protect.Run)
+	start("feeds", r.feeds.Run)
+	start("warning lists", r.recheckOnce)
 	start("retain", (&retain.Worker{Store: r.db, Now: now, Log: r.env.log}).Run)
 	if r.rpz != nil {
 		start("rpz", func(ctx context.Context) error { return inUse(r.rpz.Run(ctx)) })
