@@ -433,6 +433,8 @@ func TestWhoMayAskWhatIsTheRouteTable(t *testing.T) {
 		switch r.pattern {
 		case "/agreements/{id}":
 			path = "/agreements/xa-xb-2026"
+		case "/items/export":
+			path = "/items/export?format=csv"
 		case "/attack/{id}":
 			path = "/attack/T1566"
 		}

@@ -47,6 +47,9 @@ func TestFormControlsWriteTheQuery(t *testing.T) {
 		{"q=beacon+type:malware+%22two+type:words%22&type=tool", `beacon "two type:words" type:tool`},
 		{"q=x&source=a+%22b%22", `x source:"a \"b\""`},
 		{"q=+a+++b+&state=", "a b"},
+		{"was=type:tool+x&q=x&type=tool", "x"},
+		{"was=type:tool+x&q=type:tool+x&type=", "x"},
+		{"was=type:tool&q=type:tool+y&type=malware", "y type:malware"},
 		{"q=" + strings.Repeat("a", 5000), strings.Repeat("a", 4096)},
 	} {
 		form, err := url.ParseQuery(tt.form)
@@ -111,5 +114,33 @@ func TestAnalystsTagAndCallFalsePositives(t *testing.T) {
 	wants(t, "a wrong tag", body, "That is no tag.")
 	if res, _ := w.ask(t, "POST", "/items/"+malware+"/false", s, url.Values{"why": {"x"}}); res.StatusCode != http.StatusBadRequest {
 		t.Errorf("a malware as false positive: %s", res.Status)
+	}
+}
+
+func TestWhatIsFoundIsDownloadedByAnalystsAndRecorded(t *testing.T) {
+	w := start(t)
+	w.store.items[0].Name = "=HYPERLINK(1)"
+	s := w.session(t, "analyst")
+	res, body := w.ask(t, "GET", "/items/export?format=csv&q=type%3Aindicator", s, nil)
+	if got := res.Header.Get("Content-Disposition"); !strings.HasPrefix(got, "attachment") || res.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
+		t.Errorf("%s %q", res.Status, got)
+	}
+	wants(t, "the CSV", body, "id,type,name,tlp", "'=HYPERLINK(1)", "cert.xb.example", "amber+strict")
+	if n := strings.Count(body, "\n"); n < 15 {
+		t.Errorf("%d lines: are all pages there?", n)
+	}
+	_, body = w.ask(t, "GET", "/items/export?format=jsonl&q=T1566+OR", s, nil)
+	if body != "" {
+		t.Errorf("nothing is found: %q", body)
+	}
+	_, body = w.ask(t, "GET", "/items/export?format=jsonl&q=Phishing", s, nil)
+	wants(t, "the JSON lines", body, `"id":"attack-pattern--`)
+	if res, _ := w.ask(t, "GET", "/items/export?format=xls", s, nil); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("a format that is none: %s", res.Status)
+	}
+	w.store.mu.Lock()
+	defer w.store.mu.Unlock()
+	if n := len(w.store.audit); n != 3 || w.store.audit[0].What != "items.export" || w.store.audit[0].Who != "analyst" {
+		t.Errorf("recorded: %+v", w.store.audit)
 	}
 }

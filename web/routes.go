@@ -47,6 +47,7 @@ func (c *console) routes() []route {
 		{"GET", "/{$}", reader, situation.Whole(c.Store, c.Node, c.Self), false},
 		{"GET", "/situation/live", reader, situation.Live(c.Store, c.Node, c.Self), true},
 		{"GET", "/items", reader, items.New(c.Store, c.Self), false},
+		{"GET", "/items/export", analyst, items.Export(c.Store), false},
 		{"GET", "/items/{id}", reader, item.New(c.Store, c.Node, c.Attack, c.Self), false},
 		{"POST", "/items/{id}/tags", analyst, item.Tags(c.Store), false},
 		{"POST", "/items/{id}/false", analyst, item.False(c.Store), false},

@@ -81,6 +81,13 @@ func (c *console) write(w http.ResponseWriter, r *page.Request, a *page.Answer) 
 		http.Redirect(w, r.Request, a.To, http.StatusSeeOther)
 		return
 	}
+	if a.Type != "" {
+		w.Header().Set("Content-Type", a.Type)
+		w.Header().Set("Content-Disposition", `attachment; filename="`+a.File+`"`)
+		w.Header().Set("Content-Length", strconv.Itoa(len(a.Body)))
+		_, _ = w.Write(a.Body) // the reader has gone, if this fails
+		return
+	}
 	body, err := c.pages.Render(a.Source, a.Fragment, c.frame(r, a.View))
 	if err != nil {
 		c.problem(w, r, err)

@@ -52,6 +52,11 @@ type Answer struct {
 	Fragment string // the template to run alone instead of the whole page
 	To       string // redirect there with 303 See Other, when set
 	Cookies  []*http.Cookie
+
+	// A download instead of a page, when Type is set.
+	Body []byte
+	Type string
+	File string // what it is called, in plain ASCII
 }
 
 // Source is a page's template and style.

@@ -96,7 +96,7 @@ func New(store Store, self accord.Party) page.Handler {
 		}
 		v.Short = next != "" && len(list) < perPage
 		v.More = page.MoreOf("/items", url.Values{"q": {v.Q}, "after": form["after"]}, next)
-		if len(list) > 0 {
+		if len(list) > 0 && r.May(accord.RoleAnalyst) {
 			v.CSV = "/items/export?" + url.Values{"format": {"csv"}, "q": {v.Q}}.Encode()
 			v.Lines = "/items/export?" + url.Values{"format": {"jsonl"}, "q": {v.Q}}.Encode()
 		}
@@ -139,16 +139,19 @@ func rowOf(it accord.Item, s accord.Score, sp accord.Spread, now accord.Stamp) R
 var terms = []string{"type", "tlp", "source", "party", "state", "kind", "label"}
 
 // Compose writes the query that a form asks for: what stands in its box, with the
-// terms that its controls choose in place of those of the same field.
+// terms that its controls choose in place of those of the same field. A control
+// that stands as the query "was" when the form was shown chooses nothing.
 func Compose(form url.Values) string {
 	tokens := split(form.Get("q"))
 	for _, field := range terms {
-		value := strings.TrimSpace(form.Get(field))
-		if value == "" || len(value) > 500 {
-			continue
+		value, before := strings.TrimSpace(form.Get(field)), chosen(form.Get("was"), field)
+		if value == before || len(value) > 500 {
+			continue // as it was shown: the box has the word
 		}
 		tokens = slices.DeleteFunc(tokens, func(t string) bool { return strings.HasPrefix(strings.ToLower(t), field+":") })
-		tokens = append(tokens, field+":"+quote(value))
+		if value != "" {
+			tokens = append(tokens, field+":"+quote(value))
+		}
 	}
 	q := strings.Join(tokens, " ")
 	if len(q) > maxQuery {
