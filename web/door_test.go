@@ -445,7 +445,7 @@ func TestWhoMayAskWhatIsTheRouteTable(t *testing.T) {
 			}
 			var form url.Values
 			if r.method == "POST" {
-				form = url.Values{"origin": {"cert.xa.example/to/cert.xb.example"}}
+				form = url.Values{"origin": {"cert.xa.example/to/cert.xb.example"}, "feed": {"urlhaus"}, "do": {"run"}, "entry": {"feodo"}, "tag": {"x"}}
 			}
 			res, _ := w.ask(t, r.method, path, secret, form)
 			got := res.StatusCode

@@ -35,6 +35,9 @@ type fakeStore struct {
 	heads       []accord.Head
 	leaves      map[string][]accord.Leaf
 	attack      fakeAttack
+	feeds       []accord.Feed
+	qualities   map[string]accord.FeedQuality
+	runs        map[string][]accord.FeedRun
 	links       map[string][]accord.Link
 	sightings   map[string]accord.Sightings
 	sourcesOf   map[string][]accord.SourceOf
@@ -383,6 +386,8 @@ type fakeNode struct {
 	agreements []node.Agreement
 	health     []node.Health
 	allowed    int64
+	offered    []node.CatalogueFeed
+	added      []string
 	retracted  []string // "id reason who"
 	fail       map[string]error
 }
@@ -420,6 +425,44 @@ func (f *fakeNode) Agreement(_ context.Context, id string, version int) (node.Ag
 		}
 	}
 	return node.Agreement{}, accord.ErrNotFound
+}
+
+func (f *fakeStore) Feeds(context.Context) ([]accord.Feed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.feeds), f.fail["Feeds"]
+}
+
+func (f *fakeStore) FeedQualities(context.Context, []string) (map[string]accord.FeedQuality, error) {
+	return f.qualities, nil
+}
+
+func (f *fakeStore) FeedRuns(_ context.Context, name string, _ int) ([]accord.FeedRun, error) {
+	return f.runs[name], nil
+}
+
+func (f *fakeStore) EnableFeed(_ context.Context, name string, on bool) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for i := range f.feeds {
+		if f.feeds[i].Name == name {
+			f.feeds[i].Enabled, f.feeds[i].State.Due = on, 0
+			return nil
+		}
+	}
+	return accord.ErrNotFound
+}
+
+func (f *fakeNode) Catalogue() []node.CatalogueFeed { return f.offered }
+
+func (f *fakeNode) AddFeed(_ context.Context, entry, who string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !slices.ContainsFunc(f.offered, func(c node.CatalogueFeed) bool { return c.Name == entry }) {
+		return accord.ErrNotFound
+	}
+	f.added = append(f.added, entry+" "+who)
+	return nil
 }
 
 func (f *fakeNode) Allowed() int64 { return f.allowed }

@@ -25,6 +25,7 @@ import (
 	"accord/web/pages/agreement"
 	"accord/web/pages/agreements"
 	"accord/web/pages/attack"
+	"accord/web/pages/feeds"
 	"accord/web/pages/item"
 	"accord/web/pages/items"
 	"accord/web/pages/ledger"
@@ -53,6 +54,7 @@ var views = []struct {
 	{technique.Source, func() any { return &technique.View{} }, nil},
 	{matches.Source, func() any { return &matches.View{} }, nil},
 	{protections.Source, func() any { return &protections.View{} }, nil},
+	{feeds.Source, func() any { return &feeds.View{} }, nil},
 	{agreements.Source, func() any { return &agreements.View{} }, nil},
 	{agreement.Source, func() any { return &agreement.View{} }, nil},
 	{ledger.Source, func() any { return &ledger.View{} }, nil},

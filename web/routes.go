@@ -9,6 +9,7 @@ import (
 	"accord/web/pages/agreement"
 	"accord/web/pages/agreements"
 	"accord/web/pages/attack"
+	"accord/web/pages/feeds"
 	"accord/web/pages/item"
 	"accord/web/pages/items"
 	"accord/web/pages/ledger"
@@ -36,7 +37,7 @@ const anyone accord.Role = ""
 
 // routes is the whole console. Assets aside, nothing else answers.
 func (c *console) routes() []route {
-	const reader, analyst = accord.RoleReader, accord.RoleAnalyst
+	const reader, analyst, operator = accord.RoleReader, accord.RoleAnalyst, accord.RoleOperator
 	return []route{
 		{"GET", "/sign-in", anyone, c.signIn, false},
 		{"POST", "/sign-in", anyone, c.doSignIn, false},
@@ -57,6 +58,9 @@ func (c *console) routes() []route {
 		{"GET", "/attack/{id}", reader, technique.New(c.Store, c.Attack), false},
 		{"GET", "/matches", reader, matches.New(c.Store), false},
 		{"GET", "/protections", reader, protections.New(c.Store, c.Node), false},
+		{"GET", "/feeds", reader, feeds.New(c.Store, c.Node), false},
+		{"POST", "/feeds/switch", operator, feeds.Switch(c.Store), false},
+		{"POST", "/feeds/add", operator, feeds.Add(c.Node), false},
 		{"GET", "/agreements", reader, agreements.New(c.Node), false},
 		{"GET", "/agreements/{id}", reader, agreement.New(c.Node), false},
 		{"GET", "/ledger", reader, ledger.New(c.Store, c.Self), false},
@@ -75,6 +79,7 @@ var rooms = []page.Link{
 	{Path: "/attack", Label: "room.attack"},
 	{Path: "/matches", Label: "room.matches"},
 	{Path: "/protections", Label: "room.protections"},
+	{Path: "/feeds", Label: "room.feeds"},
 	{Path: "/agreements", Label: "room.agreements"},
 	{Path: "/ledger", Label: "room.ledger"},
 	{Path: "/parties", Label: "room.parties"},
@@ -83,6 +88,6 @@ var rooms = []page.Link{
 // sources are the pages, in the order their styles are joined.
 var sources = []*page.Source{
 	signin.Source, situation.Source, items.Source, item.Source, retract.Source, attack.Source, technique.Source,
-	matches.Source, protections.Source, agreements.Source, agreement.Source,
+	matches.Source, protections.Source, feeds.Source, agreements.Source, agreement.Source,
 	ledger.Source, parties.Source, account.Source, problem.Source,
 }

@@ -112,6 +112,8 @@ var shots = []struct {
 	{"group", "/attack/G9001", false},
 	{"matches", "/matches", false},
 	{"protections", "/protections", false},
+	{"feeds", "/feeds", false},
+	{"items-wrong", "/items?q=score:high", false},
 	{"agreements", "/agreements", false},
 	{"agreement", "/agreements/xa-xb-2026", false},
 	{"agreement-signing", "/agreements/xa-xc-pilot", false},

@@ -33,6 +33,7 @@ import (
 	"accord/web/node"
 	"accord/web/page"
 	"accord/web/pages/attack"
+	"accord/web/pages/feeds"
 	"accord/web/pages/item"
 	"accord/web/pages/items"
 	"accord/web/pages/ledger"
@@ -54,6 +55,7 @@ type Store interface {
 	protections.Store
 	ledger.Store
 	parties.Store
+	feeds.Store
 	AccountStore
 	TicketStore
 }

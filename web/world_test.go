@@ -114,10 +114,11 @@ func newWorld() (*fakeStore, *fakeNode) {
 	}
 	f.accounts["leila.haddad"] = accord.Account{Name: "leila.haddad", Role: accord.RoleAnalyst, Created: ago(900 * time.Hour)}
 	addKnown(f)
+	addFeeds(f)
 	addAttack(f)
 	addMatches(f)
 	addRecords(f)
-	n := &fakeNode{allowed: 318, fail: map[string]error{}, agreements: worldAgreements(), explained: []node.Explanation{
+	n := &fakeNode{allowed: 318, offered: worldCatalogue(), fail: map[string]error{}, agreements: worldAgreements(), explained: []node.Explanation{
 		{Party: "cert.xb.example", Effect: "share-redacted", Agreement: "xa-xb-2026", Version: 2, Article: "2", Title: "Technical indicators", Reasons: []string{"granted xa-xb-2026 2"}, Redacted: []string{"object_refs[1]", "x_note"}},
 		{Party: "cert.xc.example", Effect: "withhold", Agreement: "xa-xc-pilot", Version: 1, Article: "1", Title: "Open indicators", Reasons: []string{"above-tlp xa-xc-pilot 1 amber%2Bstrict green", "confidence xa-xc-pilot 1 90"}},
 		{Party: "poll.xd.example", Effect: "withhold", Reasons: []string{"no-agreement cert.xa.example poll.xd.example"}},

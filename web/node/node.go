@@ -37,6 +37,10 @@ type Node interface {
 	// Allowed is how many names and networks the allow zone serves: they come from
 	// the node's own lists and are not in the store.
 	Allowed() int64
+	// Catalogue is the feeds that can be switched on.
+	Catalogue() []CatalogueFeed
+	// AddFeed takes a feed from the catalogue and switches it on. who is the account.
+	AddFeed(ctx context.Context, entry, who string) error
 	// Health says how each part of the node is, worst first.
 	Health(ctx context.Context) ([]Health, error)
 }
@@ -86,6 +90,18 @@ type Signature struct {
 type Article struct {
 	agreement.Article
 	Given, Got, Withheld int64
+}
+
+// CatalogueFeed is a public feed that comes with the program, switched off.
+type CatalogueFeed struct {
+	Name      string
+	Title     string
+	Publisher string
+	Docs      string // the publisher's own page on it
+	Kind      string // an accord.FeedKind
+	Size      int64  // rows or objects to expect
+	Key       string // "none", "optional" or "required"
+	Terms     string // licence, and what to mind
 }
 
 // LedgerReport is what verifying one log found.
