@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -211,12 +210,12 @@ func (l *lexer) prefixed(c byte, at int) (token, error) {
 }
 
 // timestamp reads what §2.16 allows: RFC 3339 with a T and a Z, both capital.
-func timestamp(s string) (time.Time, error) {
-	t, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || len(s) < 20 || s[10] != 'T' || s[len(s)-1] != 'Z' || strings.Contains(s, ",") {
-		return t, fmt.Errorf("timestamp %q: want RFC 3339 in UTC, such as 2026-01-02T03:04:05Z (§2.16)", clip(s))
+func timestamp(s string) (instant, error) {
+	at, ok := readInstant(s)
+	if !ok {
+		return at, fmt.Errorf("timestamp %q: want RFC 3339 in UTC, such as 2026-01-02T03:04:05Z (§2.16)", clip(s))
 	}
-	return t, nil
+	return at, nil
 }
 
 // quotedKey reads "…" with "" for a quote, an identifier of STIX 2.0.

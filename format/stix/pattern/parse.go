@@ -252,7 +252,7 @@ func (p *parser) startStop(q *qualifier, at int) error {
 	}
 	from, _ := timestamp(q.start)
 	to, _ := timestamp(q.stop)
-	if !from.Before(to) {
+	if from.compare(to) >= 0 {
 		return fault(p.src, at, "STOP is not after START: no instant is in between")
 	}
 	return nil
