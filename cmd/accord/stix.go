@@ -18,6 +18,7 @@ import (
 // stixCmd are the commands on STIX itself: they need no node.
 type stixCmd struct {
 	Validate stixValidateCmd `cmd:"" help:"Check STIX against the standard; each finding names its place and section. Exits 0 when all is valid, 1 when not, 2 when an input cannot be read."`
+	Match    stixMatchCmd    `cmd:"" help:"Hold observations against a STIX pattern. As grep, exits 0 when they match, 1 when not, 2 when that cannot be told."`
 }
 
 type stixValidateCmd struct {
@@ -70,16 +71,24 @@ func (c *stixValidateCmd) read(e *env, v *stix.Validator, name string, out *find
 		defer f.Close() //nolint:errcheck // only read
 		in = f
 	}
-	buffered := bufio.NewReaderSize(in, 64<<10)
-	in = buffered
-	if head, _ := buffered.Peek(2); len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
-		z, err := gzip.NewReader(buffered)
-		if err != nil {
-			return fmt.Errorf("read gzip: %w", err)
-		}
-		in = z
+	in, err := unzipped(in)
+	if err != nil {
+		return err
 	}
 	return v.Read(until(e, in), func(f stix.Finding) error { return out.add(f) })
+}
+
+// unzipped reads in, or what is in it when it is gzip.
+func unzipped(in io.Reader) (io.Reader, error) {
+	buffered := bufio.NewReaderSize(in, 64<<10)
+	if head, _ := buffered.Peek(2); len(head) < 2 || head[0] != 0x1f || head[1] != 0x8b {
+		return buffered, nil
+	}
+	z, err := gzip.NewReader(buffered)
+	if err != nil {
+		return nil, fmt.Errorf("read gzip: %w", err)
+	}
+	return z, nil
 }
 
 // until reads in until the command is interrupted.

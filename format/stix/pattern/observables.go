@@ -3,9 +3,7 @@
 package pattern
 
 import (
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"accord"
@@ -20,8 +18,10 @@ const maxPairs = 1024
 //
 // atomic reports that any one of the values, met alone, satisfies the pattern:
 // one observation at a time, equality or membership, alternatives only. A
-// pattern with START … STOP, with REPEATS above 1, or with an AND that is more
-// than an address with its port is not atomic. A pattern without values is not.
+// pattern is not atomic when a value of it stands under START … STOP, REPEATS above
+// 1, FOLLOWEDBY or an AND that is more than an address with its port, or when it has
+// no values. That all values are sufficient does not mean that one is necessary:
+// see [Pattern.Cover].
 func (p *Pattern) Observables() (obs []accord.Observable, atomic bool) {
 	f := finder{atomic: true}
 	f.observation(&p.root)
@@ -56,21 +56,29 @@ func (f *finder) add(o accord.Observable) {
 	f.found = append(f.found, o)
 }
 
-func (f *finder) observation(o *observation) {
-	for _, q := range o.qualifiers {
-		if q.kind == "START" || q.kind == "REPEATS" && q.number.text != "1" {
-			f.atomic = false
-		}
+// insufficient notes that values added since there were had do not satisfy the
+// pattern alone.
+func (f *finder) insufficient(had int) {
+	if len(f.found) > had {
+		f.atomic = false
 	}
+}
+
+func (f *finder) observation(o *observation) {
+	had := len(f.found)
 	if o.test != nil {
 		f.comparison(o.test)
-		return
-	}
-	if len(o.parts) > 1 && o.op != "OR" {
-		f.atomic = false
 	}
 	for i := range o.parts {
 		f.observation(&o.parts[i])
+	}
+	if len(o.parts) > 1 && o.op != "OR" {
+		f.insufficient(had)
+	}
+	for _, q := range o.qualifiers {
+		if q.kind == "START" || q.kind == "REPEATS" && q.number.text != "1" {
+			f.insufficient(had)
+		}
 	}
 }
 
@@ -101,14 +109,15 @@ func (f *finder) and(parts []comparison) {
 		f.comparison(rest[0])
 		return
 	}
+	had := len(f.found)
 	used := f.pairs(rest)
-	if len(used) != len(rest) {
-		f.atomic = false
-	}
 	for _, c := range rest {
 		if !slices.Contains(used, c) {
 			f.comparison(c)
 		}
+	}
+	if len(used) != len(rest) {
+		f.insufficient(had)
 	}
 }
 
@@ -144,13 +153,12 @@ func (f *finder) pairs(parts []*comparison) (used []*comparison) {
 }
 
 func (f *finder) pair(a, n literal) {
-	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimSuffix(a.text, "/32"), "/128"))
-	port, perr := strconv.ParseUint(n.text, 10, 16)
-	if a.kind != tokString || n.kind != tokInt || err != nil || perr != nil || port == 0 || ip.Zone() != "" {
+	o, ok := pairOf(a.text, readNumber(n.text))
+	if a.kind != tokString || n.kind != tokInt || !ok {
 		f.atomic = false
 		return
 	}
-	f.add(accord.Observable{Kind: accord.KindAddrPort, Value: netip.AddrPortFrom(ip.Unmap(), uint16(port)).String()})
+	f.add(o)
 }
 
 // equality reports whether c asks for one of its values.

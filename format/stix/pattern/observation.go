@@ -75,6 +75,18 @@ var notObservable = strings.Fields(`attack-pattern bundle campaign course-of-act
 incident indicator infrastructure intrusion-set language-content location malware malware-analysis marking-definition
 note observed-data opinion relationship report sighting threat-actor tool vulnerability`)
 
+// observableTypes are those of §6. In STIX 2.0 some have properties called created and
+// modified.
+var observableTypes = strings.Fields(`artifact autonomous-system directory domain-name email-addr email-message file
+ipv4-addr ipv6-addr mac-addr mutex network-traffic process software url user-account windows-registry-key x509-certificate`)
+
+// isObservable reports whether v, of type typ, is a cyber-observable object. One of
+// another type is, unless it has the dates of a domain object (§3.2).
+func isObservable(typ string, v *value) bool {
+	return slices.Contains(observableTypes, typ) ||
+		!slices.Contains(notObservable, typ) && (v.get("created") == nil || v.get("modified") == nil)
+}
+
 // Add takes one STIX object (of a bundle, say) in JSON. Observed-data and
 // cyber-observable objects are kept; others are passed over. Of two versions of an
 // observed-data the newer counts, of two observables with one identifier the first.
@@ -92,7 +104,7 @@ func (c *Collection) Add(data []byte) error {
 		return fmt.Errorf("%w: read observation: a bundle is not an object; add what it holds", accord.ErrInvalid)
 	case typ == "observed-data":
 		err = c.addObserved(v)
-	case !slices.Contains(notObservable, typ) && v.get("created") == nil:
+	case isObservable(typ, &v):
 		err = c.addObject(v, typ)
 	default:
 		return nil // another object: nothing to look for

@@ -8,7 +8,8 @@ import warnings
 
 warnings.simplefilter("ignore")
 
-from stix2matcher.matcher import Pattern  # noqa: E402
+from stix2matcher.matcher import MatchListener  # noqa: E402
+from stix2patterns.v21.pattern import Pattern  # noqa: E402
 from stix2patterns.validator import run_validator  # noqa: E402
 
 compiled = {}
@@ -21,9 +22,10 @@ def answer(q):
             return {"ok": not why, "why": "; ".join(why)}
         if q["match"] not in compiled:
             compiled.clear()
-            compiled[q["match"]] = Pattern(q["match"], "2.1")
-        found = compiled[q["match"]].match([q["bundle"]])
-        return {"ok": bool(found), "why": ""}
+            compiled[q["match"]] = Pattern(q["match"])
+        listener = MatchListener([q["bundle"]], False, "2.1")
+        compiled[q["match"]].walk(listener)
+        return {"ok": next(listener.matched(), None) is not None, "why": ""}
     except Exception as e:  # whatever it is, it is the answer
         return {"ok": False, "failed": True, "why": type(e).__name__ + ": " + str(e)}
 
