@@ -106,7 +106,7 @@ func readStatus(b []byte) (s taxii.Status, err error) {
 // details tells verdicts as TAXII does.
 func details(verdicts []Verdict) (good, bad []taxii.StatusDetail) {
 	for _, v := range verdicts {
-		d := taxii.StatusDetail{ID: v.ID, Version: v.Version.String(), Message: v.Refused}
+		d := taxii.StatusDetail{ID: v.ID, Version: versionText(v.Version), Message: v.Refused}
 		if v.Refused == "" {
 			good = append(good, d)
 			continue

@@ -4,6 +4,7 @@ package exchange
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
@@ -51,8 +52,15 @@ func AgreementOutboxID(holder, reader, agreement string) string {
 	return collectionID(holder, reader, "outbox/"+agreement)
 }
 
-func collectionID(holder, party, box string) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("accord:"+holder+"/"+box+"/"+party)).String()
+func collectionID(holder, party, box string) string { return boxID(holder + "/" + box + "/" + party) }
+
+// boxID returns the id of a collection: in the form of a version 4 UUID (§2), and
+// made of its name, for both sides must know it.
+func boxID(name string) string {
+	sum := sha256.Sum256([]byte("accord collection:" + name))
+	id := uuid.UUID(sum[:16])
+	id[6], id[8] = id[6]&0x0f|0x40, id[8]&0x3f|0x80
+	return id.String()
 }
 
 // Roots returns the API roots of the agreements that govern between this node and

@@ -23,6 +23,7 @@ type entries struct {
 const (
 	contentBytes = 1 << 20
 	contentRows  = 256
+	skipRows     = 1000 // looked at together once a first look did not fill the page
 )
 
 // page answers a TAXII query. Versions are chosen among all that the collection
@@ -39,8 +40,7 @@ func (r entries) page(ctx context.Context, q taxii.Query) (taxii.Page, error) {
 		}
 	}
 	page := taxii.Page{Content: r.content}
-	for after := q.AddedAfter; ; {
-		size := max(q.Limit, contentRows) + 1
+	for after, size := q.AddedAfter, q.Limit+1; ; size = max(size, skipRows) {
 		list, err := r.list(ctx, after, size, f)
 		if err != nil {
 			return taxii.Page{}, err
@@ -55,7 +55,8 @@ func (r entries) page(ctx context.Context, q taxii.Query) (taxii.Page, error) {
 				return page, nil
 			}
 			page.Objects = append(page.Objects, taxii.Object{
-				ID: e.ID, Type: typeOf(e.ID), Version: e.ItemKey.Version, Added: e.Stamp, Size: e.Size, Row: e.Row,
+				ID: e.ID, Type: typeOf(e.ID), Version: e.ItemKey.Version, VersionText: versionText(e.ItemKey.Version),
+				Added: e.Stamp, Size: e.Size, Row: e.Row,
 			})
 		}
 		if len(list) < size {
@@ -83,6 +84,15 @@ func chosen(v taxii.Versions, e accord.Entry) bool {
 		version = e.Stamp
 	}
 	return v.All || v.First && e.First || (v.Last || none) && e.Last || slices.Contains(v.Exact, version)
+}
+
+// versionText returns a version as STIX writes it: to the millisecond (STIX 2.1
+// §3.2), finer only where the object is. A peer compares it with the object's text.
+func versionText(v accord.Stamp) string {
+	if v == 0 || v%1000 != 0 {
+		return v.String()
+	}
+	return v.Time().Format("2006-01-02T15:04:05.000Z")
 }
 
 // content reads the bytes of objects, so much at a time that little is held.

@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/google/uuid"
-
 	"accord"
 	"accord/taxii"
 )
@@ -54,7 +52,7 @@ var ownBoxes = []struct {
 
 // OwnID returns the id of one of self's own collections.
 func OwnID(self, alias string) string {
-	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("accord:"+self+"/own/"+alias)).String()
+	return boxID(self + "/own/" + alias)
 }
 
 // Collections implements [taxii.Backend].

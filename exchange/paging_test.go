@@ -45,8 +45,10 @@ func (l *library) start() {
 	l.db = storetest.Open(l.t, l.url)
 	srv, err := taxii.New(taxii.Config{
 		Title: "library", Roots: []taxii.Root{{Name: exchange.OwnRoot, Title: "own"}}, Key: []byte("0123456789abcdef"),
-		Backend:      &exchange.Own{Self: "library.example", Store: l.db},
-		Authenticate: func(*http.Request) (taxii.Caller, error) { return taxii.Caller{Name: "reader", Role: accord.RoleReader}, nil },
+		Backend: &exchange.Own{Self: "library.example", Store: l.db},
+		Authenticate: func(*http.Request) (taxii.Caller, error) {
+			return taxii.Caller{Name: "reader", Role: accord.RoleReader}, nil
+		},
 	})
 	if err != nil {
 		l.t.Error(err)

@@ -63,9 +63,10 @@ func checkPin(s tls.ConnectionState, pin string) error {
 }
 
 // PartyOf returns the party whose pinned key the client of a connection proved
-// to hold; ErrNotFound when it showed none or one that is not pinned.
+// to hold; ErrNotFound when it showed none or one that is not pinned. Below TLS 1.3
+// nobody proves anything: 1.2 is for TAXII clients, which show a token.
 func PartyOf(s *tls.ConnectionState, parties []accord.Party) (accord.Party, error) {
-	if s == nil || len(s.PeerCertificates) == 0 {
+	if s == nil || s.Version < tls.VersionTLS13 || len(s.PeerCertificates) == 0 {
 		return accord.Party{}, fmt.Errorf("%w: no client certificate", accord.ErrNotFound)
 	}
 	pin := Pin(s.PeerCertificates[0])

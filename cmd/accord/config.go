@@ -49,7 +49,8 @@ type SelfConfig struct {
 // ListenConfig says where the node listens.
 type ListenConfig struct {
 	// Node is the address for partners, TAXII clients and sensors, over TLS 1.3
-	// with the node's own certificate, which partners and sensors pin.
+	// (TAXII clients: 1.2 too) with the node's own certificate, which partners and
+	// sensors pin.
 	Node string `toml:"node"`
 	// URL is how partners reach Node; empty means https:// and Node.
 	URL string `toml:"url"`

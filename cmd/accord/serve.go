@@ -33,6 +33,7 @@ import (
 	"accord/protect/rpzserver"
 	"accord/retain"
 	"accord/store"
+	"accord/taxii"
 	"accord/web"
 )
 
@@ -203,12 +204,11 @@ func (r *running) assemblePartner() error {
 		mux.Handle(path, server)
 	}
 	r.partner = r.httpServer(r.config.Listen.Node, mux)
-	r.partner.TLSConfig = &tls.Config{
-		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{r.keys.cert},
-		// Any certificate may be shown: what counts is whether its key is pinned,
-		// which each route asks. A stranger's proves nothing.
-		ClientAuth: tls.RequestClientCert,
-	}
+	// TAXII asks for TLS 1.2 too (§8.2.2). Any certificate may be shown: what counts
+	// is whether its key is pinned, which each route asks, and then 1.3 is wanted. A
+	// stranger's proves nothing.
+	r.partner.TLSConfig = taxii.TLSConfig()
+	r.partner.TLSConfig.Certificates, r.partner.TLSConfig.ClientAuth = []tls.Certificate{r.keys.cert}, tls.RequestClientCert
 	return nil
 }
 

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,6 +124,16 @@ func TestAPartyReadsItsOutboxWithTheOASISClient(t *testing.T) {
 		}
 		if time.Now().After(end) {
 			t.Fatalf("nothing disclosed: %+v, %v", s, err)
+		}
+	}
+	// §8.2.2: "It MUST accept connections using TLS version 1.2".
+	for version, want := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		conn, err := tls.Dial("tcp", addr["node"], &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: version}) //nolint:gosec,noctx // what is tried is the version
+		if (err == nil) != want {
+			t.Errorf("%s: %v", tls.VersionName(version), err)
+		}
+		if err == nil {
+			conn.Close()
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
