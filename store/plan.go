@@ -123,7 +123,7 @@ func (p *planner) compare(t search.Term) {
 		}
 		s := models.Of(&r.Item, now)
 		valid := r.Withdrawn == 0 && !r.Revoked && r.False == "" && r.ValidFrom <= now && (r.ValidUntil == 0 || now < r.ValidUntil) && !s.Expired(now)
-		return valid == (t.Values[0] == "now")
+		return r.Type == "indicator" && valid == (t.Values[0] == "now")
 	})
 }
 
