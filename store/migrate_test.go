@@ -124,6 +124,9 @@ func TestAStoreOfTheFirstProgramIsBroughtUpToDateWhole(t *testing.T) {
 					t.Errorf("%s: %d rows of %d", table, len(now[table]), n)
 				}
 			}
+			if got := problems(t, storetest.Open(t, url)); len(got) > 0 {
+				t.Errorf("%s", strings.Join(got, "\n"))
+			}
 			works(t, url)
 			restored := storetest.SQLite(t)
 			if _, _, err := store.Restore(t.Context(), restored, bytes.NewReader(raw), quiet); err != nil {

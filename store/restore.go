@@ -409,7 +409,7 @@ func (in *incoming) fillSQLite(ctx context.Context, part string, log *slog.Logge
 	return sound(ctx, "sqlite:"+part, log)
 }
 
-// sound brings a restored store up to date and checks it.
+// sound brings a restored store up to date.
 func sound(ctx context.Context, rawURL string, log *slog.Logger) error {
 	d, err := Open(ctx, rawURL, log)
 	if err != nil {

@@ -133,6 +133,9 @@ func open(ctx context.Context, rawURL string, m mode, log *slog.Logger) (*DB, er
 	} else {
 		err = fmt.Errorf("%w: want a URL that begins with sqlite: or postgres://", accord.ErrInvalid)
 	}
+	if err == nil && m == migrating {
+		err = d.derive(ctx)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open store: %w", err), d.Close())
 	}
