@@ -142,7 +142,7 @@ var rules = []rule{
 	},
 	{
 		"cursor", "stands beyond the end of the change feed", doRestore,
-		"SELECT name FROM stage WHERE (name LIKE 'decide:%' OR name IN ('protect', 'protect-review')) AND seq > (SELECT n FROM counter WHERE name = 'seq')",
+		"SELECT name FROM stage WHERE (name LIKE 'decide:%' OR name = 'protect') AND seq > (SELECT n FROM counter WHERE name = 'seq')",
 	},
 	{
 		"counter", "has a number above its counter", doRestore,

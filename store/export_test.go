@@ -74,3 +74,6 @@ func (d *DB) Columns(ctx context.Context) (map[string][]Column, error) {
 	}
 	return out, err
 }
+
+// Pack has rows go into PostgreSQL in statements of many rows, not by COPY.
+func (d *DB) Pack() { d.packed = true }

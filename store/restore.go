@@ -59,6 +59,17 @@ func ReadManifest(r io.Reader) (Manifest, error) {
 	return in.m, nil
 }
 
+// ReadFiles returns the files in the backup in r, its rows unread. Only Restore
+// tells whether the backup is whole.
+func ReadFiles(r io.Reader) ([]BackupFile, error) {
+	in, err := openBackup(r)
+	if err != nil {
+		return nil, fmt.Errorf("read backup: %w", err)
+	}
+	in.a.close()
+	return in.files, nil
+}
+
 // incoming is a backup while it is restored.
 type incoming struct {
 	a       *archiveReader

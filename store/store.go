@@ -65,6 +65,8 @@ type DB struct {
 	closing sync.Once
 	closed  error
 
+	// packed keeps PostgreSQL from COPY, for a test to compare with.
+	packed bool
 	// traced is told every statement before it runs; tests explain them.
 	traced func(query string, args []any)
 }
@@ -246,6 +248,11 @@ func (d *DB) openPostgres(ctx context.Context, rawURL string) error {
 	config, err := pgx.ParseConfig(rawURL)
 	if err != nil {
 		return err
+	}
+	// A plan made while a table was empty walks through it when it has grown: so
+	// statements are planned when they run, by how big the tables are then.
+	if config.RuntimeParams["plan_cache_mode"] == "" {
+		config.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	}
 	if d.mode == reading {
 		config.RuntimeParams["default_transaction_read_only"] = "on"

@@ -30,8 +30,9 @@ type querier interface {
 type tx struct {
 	db      *DB
 	sql     *sql.Tx // PostgreSQL; SQLite runs on the writer's connection
-	seq     int64   // last sequence number given
-	from    int64   // what it was when the transaction began
+	conn    *sql.Conn
+	seq     int64 // last sequence number given
+	from    int64 // what it was when the transaction began
 	changes []any
 	tallies map[tallyKey]int64
 	numbers map[string]int64
@@ -102,15 +103,7 @@ func (t *tx) begin(ctx context.Context) (commit, rollback func() error, err erro
 		return nil, nil, errReading
 	}
 	if d.dialect == postgres {
-		if t.sql, err = d.pool.BeginTx(context.WithoutCancel(ctx), nil); err != nil {
-			return nil, nil, err
-		}
-		return t.sql.Commit, func() error {
-			if err := t.sql.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
-				return err
-			}
-			return nil
-		}, nil
+		return t.beginPostgres(ctx)
 	}
 	select {
 	case d.turn <- struct{}{}:
@@ -143,6 +136,30 @@ func (t *tx) begin(ctx context.Context) (commit, rollback func() error, err erro
 	}
 	if err := run(ctx, "BEGIN IMMEDIATE"); err != nil { // cancelled perhaps just after it began
 		return nil, nil, errors.Join(err, rollback())
+	}
+	return commit, rollback, nil
+}
+
+func (t *tx) beginPostgres(ctx context.Context) (commit, rollback func() error, err error) {
+	if t.conn, err = t.db.pool.Conn(ctx); err != nil {
+		return nil, nil, err
+	}
+	if t.sql, err = t.conn.BeginTx(context.WithoutCancel(ctx), nil); err != nil {
+		return nil, nil, errors.Join(err, t.conn.Close())
+	}
+	commit = func() error {
+		err := t.sql.Commit()
+		if err == nil {
+			err = t.conn.Close()
+		}
+		return err
+	}
+	rollback = func() error {
+		err := t.sql.Rollback()
+		if errors.Is(err, sql.ErrTxDone) {
+			err = nil
+		}
+		return errors.Join(err, t.conn.Close())
 	}
 	return commit, rollback, nil
 }
@@ -341,6 +358,9 @@ type bulk struct {
 
 // insert runs b for the rows that lie one after another in args.
 func (t *tx) insert(ctx context.Context, b bulk, args []any) error {
+	if rows := len(args) / b.columns; t.copies(b, rows) {
+		return t.copy(ctx, b, args)
+	}
 	for len(args) > 0 {
 		rows := chunk(len(args) / b.columns)
 		if _, err := t.exec(ctx, b.text(t.db.dialect, rows), args[:rows*b.columns]...); err != nil {

@@ -316,6 +316,9 @@ func (c Config) storeURL() string {
 	return c.Store.URL
 }
 
+// storeFile is the SQLite file of the store, if it is one.
+func (c Config) storeFile() (file string, ok bool) { return strings.CutPrefix(c.storeURL(), "sqlite:") }
+
 // nodeURL is how partners reach the node.
 func (c Config) nodeURL() string {
 	if c.Listen.URL != "" {

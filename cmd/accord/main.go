@@ -52,6 +52,9 @@ type cli struct {
 	Token     tokenCmd     `cmd:"" help:"Make, list and revoke bearer tokens for sensors, tools and TAXII clients."`
 	Account   accountCmd   `cmd:"" help:"Make accounts for the console and sign-in links."`
 	Resolver  resolverCmd  `cmd:"" help:"Print a resolver's configuration for the node's response policy zones."`
+	Backup    backupCmd    `cmd:"" help:"Copy the store into one file, while the node runs."`
+	Restore   restoreCmd   `cmd:"" help:"Fill a store that is not there yet from a backup, and check it."`
+	Fsck      fsckCmd      `cmd:"" help:"Look for what must never be in the store; it says what to do."`
 	Config    configCmd    `cmd:"" help:"Check and show the configuration."`
 	Demo      demoCmd      `cmd:"" help:"Run two nations on this machine and play the whole main job."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

@@ -18,7 +18,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"accord"
@@ -73,11 +72,8 @@ func openNodeBy(e *env, open openStore) (*node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if file, ok := strings.CutPrefix(c.storeURL(), "sqlite:"); ok {
-		// An empty store would end every protection: only init makes one.
-		if info, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
-			return nil, fmt.Errorf("%w: the store %s is missing or empty: mount its disk or restore it from a backup; \"accord init\" makes a new node", accord.ErrNotFound, file)
-		}
+	if err := storeIsThere(c); err != nil { // an empty one would end every protection: only init makes one
+		return nil, err
 	}
 	db, err := open(e.ctx, c.storeURL(), e.log)
 	if err != nil {
