@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // Level is how strongly the standard asks for something (BCP 14).
@@ -116,12 +119,37 @@ func plainStep(s string) bool {
 // appendName appends the step to the member name.
 func appendName(b []byte, name string) []byte {
 	if !plainStep(name) {
-		return append(appendQuoted(append(b, '['), name), ']')
+		return append(appendVisible(append(b, '['), name), ']')
 	}
 	if len(b) > 0 {
 		b = append(b, '.')
 	}
 	return append(b, name...)
+}
+
+// appendVisible appends s as a JSON string in which what would move the cursor or
+// hide text is escaped.
+func appendVisible(b []byte, s string) []byte {
+	for _, r := range string(appendQuoted(nil, s)) {
+		switch {
+		case r > 0xffff && !unicode.IsGraphic(r):
+			hi, lo := utf16.EncodeRune(r)
+			b = fmt.Appendf(b, `\u%04x\u%04x`, hi, lo)
+		case r >= 0x7f && !unicode.IsGraphic(r):
+			b = fmt.Appendf(b, `\u%04x`, r)
+		default:
+			b = utf8.AppendRune(b, r)
+		}
+	}
+	return b
+}
+
+// named is an id as a finding names it: what is no plain identifier is escaped.
+func named(id string) string {
+	if plainStep(id) {
+		return clip(id)
+	}
+	return printable(clip(id))
 }
 
 // pathOf renders a path below place.

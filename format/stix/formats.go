@@ -133,10 +133,18 @@ func validMAC(s string) bool {
 	return true
 }
 
+// urlBytes are the bytes that RFC 3986 allows in a URL.
+var urlBytes = func() (ok [256]bool) {
+	for c := '!'; c < 0x7f; c++ {
+		ok[c] = !strings.ContainsRune("\"<>\\^`{|}", c)
+	}
+	return ok
+}()
+
 // validURL reports whether s is a URL of RFC 3986 with a scheme.
 func validURL(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 {
+		if !urlBytes[s[i]] {
 			return false
 		}
 	}

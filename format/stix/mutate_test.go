@@ -155,8 +155,14 @@ var changes = []func(mutator, map[string]any, place) string{
 	func(m mutator, root map[string]any, _ place) string {
 		name := pick(m, []string{"x-foo-ext", "foo", "Foo-ext", "ntfs-ext", "tcp-ext", "extension-definition--x", "extension-definition--71736db5-10db-43d3-b0e3-65cf81601fe1"})
 		value := pick(m, []any{
-			map[string]any{"foo_val": 1}, map[string]any{}, "text", map[string]any{"extension_type": "property-extension", "rank": 1}, map[string]any{"extension_type": "other"},
-			map[string]any{"extension_type": "new-sdo"}, map[string]any{"extension_type": "property-extension", "Rank": 1}, map[string]any{"extension_type": "toplevel-property-extension"},
+			map[string]any{"foo_val": 1},
+			map[string]any{},
+			"text",
+			map[string]any{"extension_type": "property-extension", "rank": 1},
+			map[string]any{"extension_type": "other"},
+			map[string]any{"extension_type": "new-sdo"},
+			map[string]any{"extension_type": "property-extension", "Rank": 1},
+			map[string]any{"extension_type": "toplevel-property-extension"},
 		})
 		root["extensions"] = map[string]any{name: value}
 		return "an extension " + name
@@ -193,8 +199,12 @@ var changes = []func(mutator, map[string]any, place) string{
 	},
 	func(m mutator, root map[string]any, _ place) string {
 		one := pick(m, []place{
-			{name: "url", value: "https://www.example.com/"}, {name: "payload_bin", value: "AAAA"}, {name: "longitude", value: 5},
-			{name: "body_multipart", value: []any{map[string]any{"body": "b"}}}, {name: "is_active", value: true}, {name: "extension_properties", value: []any{"rank"}},
+			{name: "url", value: "https://www.example.com/"},
+			{name: "payload_bin", value: "AAAA"},
+			{name: "longitude", value: 5},
+			{name: "body_multipart", value: []any{map[string]any{"body": "b"}}},
+			{name: "is_active", value: true},
+			{name: "extension_properties", value: []any{"rank"}},
 		})
 		root[one.name] = one.value
 		return "with " + one.name

@@ -4,6 +4,7 @@ package stix
 
 import (
 	_ "embed"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -168,9 +169,7 @@ func (lib *library) block(kind, name, section string) *schema {
 		lib.objects[name] = s
 	}
 	if base != nil {
-		for n, p := range base.props {
-			s.props[n] = p
-		}
+		maps.Copy(s.props, base.props)
 		s.rules = slices.Clone(base.rules)
 	}
 	if kind == "sco" {

@@ -208,7 +208,7 @@ func (v *Validator) bundle(b *bundle, typ, place string) error {
 		}
 	}
 	for i := range f {
-		f[i].Object = clip(id)
+		f[i].Object = named(id)
 		if err := v.add(f[i]); err != nil {
 			return err
 		}

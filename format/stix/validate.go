@@ -97,9 +97,7 @@ func (c *checker) version(bundle string) bool {
 	switch {
 	case n != 0 && err != nil:
 		return true // the property itself is found wrong
-	case err != nil: // a domain object that does not say
-		return true
-	case spec != "2.0":
+	case err != nil, spec != "2.0", c.typ == "": // what is missing is found missing
 		return true
 	}
 	if n == 0 && bundle != "2.0" {
@@ -175,7 +173,7 @@ func (c *checker) addSection(code, section, message string, args ...any) {
 		}
 	}
 	c.found = append(c.found, Finding{
-		Object: clip(c.id), Path: pathOf(c.place, c.d, steps), Section: section,
+		Object: named(c.id), Path: pathOf(c.place, c.d, steps), Section: section,
 		Level: check.Level, Code: code, Message: message,
 	})
 }
