@@ -135,7 +135,7 @@ func bareBatch(ctx context.Context, db *sql.DB, prepared []*sql.Stmt, items []ac
 	return tx.Commit()
 }
 
-func ingest(ctx context.Context, d *store.DB, all []accord.Item) (time.Duration, error) {
+func fill(ctx context.Context, d *store.DB, all []accord.Item) (time.Duration, error) {
 	begin := time.Now()
 	for from := 0; from < len(all); from += batch {
 		if _, err := d.Ingest(ctx, all[from:min(from+batch, len(all))], 1); err != nil {
@@ -164,7 +164,7 @@ func BenchmarkSQLite(b *testing.B) {
 		}
 		open(b, storetest.SQLite(b), func(d *store.DB) {
 			b.StartTimer()
-			took, err := ingest(b.Context(), d, all)
+			took, err := fill(b.Context(), d, all)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -183,12 +183,12 @@ func BenchmarkSQLite(b *testing.B) {
 func BenchmarkAgain(b *testing.B) {
 	all := items(*size, 1)
 	open(b, storetest.SQLite(b), func(d *store.DB) {
-		if _, err := ingest(b.Context(), d, all); err != nil {
+		if _, err := fill(b.Context(), d, all); err != nil {
 			b.Fatal(err)
 		}
 		var whole time.Duration
 		for b.Loop() {
-			took, err := ingest(b.Context(), d, all)
+			took, err := fill(b.Context(), d, all)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -204,7 +204,7 @@ func BenchmarkPostgres(b *testing.B) {
 	var whole time.Duration
 	for b.Loop() {
 		open(b, storetest.Postgres(b), func(d *store.DB) {
-			took, err := ingest(b.Context(), d, all)
+			took, err := fill(b.Context(), d, all)
 			if err != nil {
 				b.Fatal(err)
 			}

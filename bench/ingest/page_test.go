@@ -18,7 +18,7 @@ func BenchmarkPage(b *testing.B) {
 	rare := all[0]
 	rare.ID, rare.Type, rare.Source = "report--1", "report", "another"
 	open(b, storetest.SQLite(b), func(d *store.DB) {
-		if _, err := ingest(b.Context(), d, append(all, rare)); err != nil {
+		if _, err := fill(b.Context(), d, append(all, rare)); err != nil {
 			b.Fatal(err)
 		}
 		at := all[half].Name[:6]
