@@ -187,7 +187,7 @@ func takeValue(b []byte) (v any, rest []byte, err error) {
 		if size <= 0 || n > uint64(len(b)-size) {
 			return nil, nil, broken
 		}
-		text, rest := b[size:size+int(n)], b[size+int(n):] //nolint:gosec // bounded above
+		text, rest := b[size:size+int(n)], b[size+int(n):]
 		if kind == 's' {
 			return string(text), rest, nil
 		}

@@ -441,7 +441,7 @@ func removeSQLite(file string) error {
 
 // syncFile has what was written to a file or folder on the disk.
 func syncFile(name string) error {
-	f, err := os.Open(name) //nolint:gosec // the store's own
+	f, err := os.Open(name)
 	if err != nil {
 		return err
 	}

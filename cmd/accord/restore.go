@@ -32,7 +32,7 @@ func (c *restoreCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	m, err := store.ReadManifest(f)
 	if err != nil {
 		return err
@@ -105,7 +105,7 @@ func (c *restoreCmd) fromBackup(e *env) (Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // only read
 	files, err := store.ReadFiles(f)
 	if err != nil {
 		return cfg, err
