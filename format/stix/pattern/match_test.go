@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -310,4 +311,21 @@ func TestHostileSearchesEndWithALimit(t *testing.T) {
 	if _, err := p.Match(obs, pattern.Limits{Steps: 1 << 20}); !errors.Is(err, pattern.ErrLimit) {
 		t.Errorf("2 to the 60th paths: %v", err)
 	}
+}
+
+func TestOnePatternMatchesInManyPlacesAtOnce(t *testing.T) {
+	p, err := pattern.Parse(`([file:name = 'a'] FOLLOWEDBY [file:name MATCHES 'b$']) WITHIN 60 SECONDS`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	obs := collect(t, at(1, 10, "a"), at(2, 20, "b"))
+	var g sync.WaitGroup
+	for range 8 {
+		g.Go(func() {
+			if r, err := p.Match(obs, pattern.Limits{}); err != nil || !r.Matched {
+				t.Errorf("%v %v", r, err)
+			}
+		})
+	}
+	g.Wait()
 }

@@ -17,7 +17,7 @@ import (
 // Limits of a Collection; beyond them Add refuses.
 const (
 	MaxNesting = 64          // objects and lists within each other
-	maxValues  = 8 << 20     // JSON values in one Collection, some 100 bytes each
+	maxValues  = 4 << 20     // JSON values in one Collection, some 100 bytes each
 	maxObjects = 1 << 20     // objects in one Collection
 	maxNumber  = 999_999_999 // number_observed, §4.14.1
 	tick       = 100 * time.Nanosecond

@@ -392,7 +392,7 @@ func TestAPrintedPatternReadsAsTheSame(t *testing.T) {
 		read++
 		roundTrip(t, p)
 	})
-	if read < 10 {
+	if read < 10 && !testing.Short() {
 		t.Errorf("only %d of the drawn patterns were valid", read)
 	}
 }
