@@ -5,7 +5,7 @@ package stix
 // Checks are all kinds of findings, by what they are about.
 // docs/reference/stix-checks.md is written from it.
 var Checks = []Check{
-	{"json", Must, "", "the text is strict JSON: UTF-8, no name twice in an object, none that differ only in case, bounded depth and size"},
+	{"json", Must, "1.2.10", "the text is strict JSON (RFC 7493): UTF-8, no name twice in an object, none that differ only in case, bounded depth and size"},
 	{"truncated", Must, "", "the input could be read to its end"},
 	{"type", Must, "2", "a value is of the type of its property; null is of none"},
 	{"integer", Must, "2.10", "an integer is whole and within ±(2⁵³−1)"},

@@ -19,6 +19,7 @@ func (d disagreement) kind() string { return d.peer + " " + d.does + ": " + d.wh
 var disagreements = []disagreement{
 	{"stix2-validator", "accepts", "custom-name", "us", "11.1.1", "names with a hyphen, a space, two letters or 251 are no names of properties, where the object is of a custom type or an extension"},
 	{"stix2-validator", "accepts", "empty-dictionary", "us", "2.3", "an empty dictionary is prohibited in custom properties too"},
+	{"stix2-validator", "accepts", "empty-list", "us", "2.12", "an empty list is prohibited inside custom properties too"},
 	{"stix2-validator", "accepts", "extension-key", "us", "6.7.1", "an extension of one type of object does not fit another"},
 	{"stix2-validator", "accepts", "extension-redefine", "us", "7.3", "new-sdo, new-sco and new-sro define new types, not those of the standard"},
 	{"stix2-validator", "accepts", "forbidden", "us", "3.2", "defanged MUST NOT be used outside cyber-observables"},

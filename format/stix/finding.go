@@ -53,7 +53,7 @@ type Finding struct {
 	// and indexes from 0. What is missing is found at the object that lacks it;
 	// the empty path is the document itself.
 	Path string `json:"path"`
-	// Section is of STIX 2.1, such as "3.2"; empty for what JSON itself demands.
+	// Section is of STIX 2.1, such as "3.2"; empty where an input ends too early.
 	Section string `json:"section,omitempty"`
 	Level   Level  `json:"level"`
 	// Code is the word of Checks for this kind of finding; codes do not change.

@@ -135,6 +135,7 @@ func TestAnObjectIsWithheldRatherThanBroken(t *testing.T) {
 		"all that was observed":           {object("observed-data", `,"first_observed":"2026-01-02T03:04:05Z","last_observed":"2026-01-02T03:04:05Z","number_observed":1,"object_refs":["`+malA+`"]`), Redaction{Remove: gone}},
 		"both ends of a connection":       {`{"type":"network-traffic","id":"network-traffic--8e2e2d2b-17d4-4cbf-938f-98ee46b3cd3f","protocols":["tcp"],"src_ref":"` + idA + `","dst_ref":"` + idB + `"}`, Redaction{Remove: gone}},
 		"a required property":             {object("campaign", `,"name":"c"`), Redaction{Drop: []string{"name"}}},
+		"what another property needs":     {object("location", `,"latitude":1,"longitude":2,"region":"africa"`), Redaction{Drop: []string{"longitude"}}},
 		"the type":                        {object("campaign", `,"name":"c"`), Redaction{Drop: []string{"type"}}},
 		"the markings":                    {text, Redaction{Drop: []string{"object_marking_refs"}}},
 		"the granular markings":           {text, Redaction{Drop: []string{"granular_markings"}}},

@@ -40,7 +40,7 @@ func TestTheReferenceSaysWhatIsChecked(t *testing.T) {
 		"The section is of STIX 2.1 with Errata 01; a finding names a nearer one where there is one. Written from `format/stix/checks.go`.\n\n" +
 		"| code | level | section | what must hold |\n|---|---|---|---|\n")
 	for _, c := range stix.Checks {
-		section := "JSON"
+		section := ""
 		if c.Section != "" {
 			section = "§" + c.Section
 		}
