@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
 	"accord"
 	"accord/exchange"
@@ -241,5 +242,23 @@ func TestTheOwnStoreIsReadByTheAuthoritysOwnToolsAndNobodyElse(t *testing.T) {
 	}
 	if err := c.Delete(t.Context(), "/own/", box("all"), testworld.ID("malware", "own"), taxii.Query{}); err == nil {
 		t.Error("something was deleted by TAXII")
+	}
+}
+
+// TAXII 2.1 §2: "An identifier is an RFC 4122-compliant Version 4 UUID."
+func TestIdentifiersHaveTheFormOfVersion4(t *testing.T) {
+	seen := map[string]bool{}
+	for _, id := range []string{
+		exchange.InboxID("a", "b"), exchange.OutboxID("a", "b"), exchange.InboxID("b", "a"), exchange.AgreementOutboxID("a", "b", "c"),
+		exchange.OwnID("a", "all"), exchange.OwnID("a", "indicators"),
+	} {
+		u, err := uuid.Parse(id)
+		if err != nil || u.Version() != 4 || u.Variant() != uuid.RFC4122 || seen[id] {
+			t.Errorf("%s: %v", id, err)
+		}
+		seen[id] = true
+	}
+	if exchange.InboxID("a", "b") != exchange.InboxID("a", "b") {
+		t.Error("both sides must know an inbox by the same id")
 	}
 }
