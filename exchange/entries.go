@@ -55,7 +55,7 @@ func (r entries) page(ctx context.Context, q taxii.Query) (taxii.Page, error) {
 				return page, nil
 			}
 			page.Objects = append(page.Objects, taxii.Object{
-				ID: e.ID, Type: typeOf(e.ID), Version: e.ItemKey.Version, VersionText: versionText(e.ItemKey.Version),
+				ID: e.ID, Type: typeOf(e.ID), Version: e.Version, VersionText: versionText(e.Version),
 				Added: e.Stamp, Size: e.Size, Row: e.Row,
 			})
 		}
@@ -79,7 +79,7 @@ func both(all, some []string) (out []string) {
 // version of its own is named by its stamp.
 func chosen(v taxii.Versions, e accord.Entry) bool {
 	none := !v.All && !v.First && !v.Last && len(v.Exact) == 0
-	version := e.ItemKey.Version
+	version := e.Version
 	if version == 0 {
 		version = e.Stamp
 	}

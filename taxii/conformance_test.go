@@ -33,7 +33,7 @@ func TestTheConformancePageNamesTestsThatExist(t *testing.T) {
 			}
 		}
 	}
-	rows := regexp.MustCompile("(?m)^\\| [0-9A].*\\| (.*) \\|$").FindAllSubmatch(page, -1)
+	rows := regexp.MustCompile(`(?m)^\| [0-9A].*\| (.*) \|$`).FindAllSubmatch(page, -1)
 	if len(rows) < 50 {
 		t.Errorf("only %d rows", len(rows))
 	}

@@ -188,10 +188,13 @@ func (g *getting) pages(c *taxii.Client, root string, col taxii.Collection, q ta
 		}
 	}
 	if g.cmd.Bundle {
+		end := "}\n"
 		if g.n > 0 {
-			g.out.WriteString("]")
+			end = "]" + end
 		}
-		g.out.WriteString("}\n")
+		if _, err := g.out.WriteString(end); err != nil {
+			return err
+		}
 	}
 	return g.out.Flush()
 }
@@ -200,6 +203,7 @@ func (g *getting) pages(c *taxii.Client, root string, col taxii.Collection, q ta
 func (g *getting) write(page taxii.Envelope) error {
 	for _, o := range page.Objects {
 		g.n++
+		before := ""
 		switch {
 		case !g.cmd.Bundle:
 			v := jsontext.Value(o).Clone()
@@ -208,9 +212,12 @@ func (g *getting) write(page taxii.Envelope) error {
 			}
 			o = append(v, '\n')
 		case g.n == 1:
-			g.out.WriteString(`,"objects":[`)
+			before = `,"objects":[`
 		default:
-			g.out.WriteString(",\n")
+			before = ",\n"
+		}
+		if _, err := g.out.WriteString(before); err != nil {
+			return err
 		}
 		if _, err := g.out.Write(o); err != nil {
 			return err

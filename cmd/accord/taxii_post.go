@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"time"
 
@@ -62,7 +61,7 @@ func (t *taxiiPostCmd) Run(e *env) error {
 // objects reads every file, as it is.
 func (t *taxiiPostCmd) objects(e *env) (out [][]byte, err error) {
 	for _, name := range t.Files {
-		var in io.Reader = e.stdin
+		in := e.stdin
 		if name != "-" {
 			f, err := os.Open(name)
 			if err != nil {

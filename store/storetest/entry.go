@@ -35,7 +35,7 @@ func entry(e accord.Entry) string {
 	if e.Last {
 		marks += " last"
 	}
-	return fmt.Sprint(e.Row, " ", e.ID[:strings.Index(e.ID, "--")], " ", int64(e.ItemKey.Version-t0), marks)
+	return fmt.Sprint(e.Row, " ", e.ID[:strings.Index(e.ID, "--")], " ", int64(e.Version-t0), marks)
 }
 
 func entries(list []accord.Entry) (out []string) {
@@ -165,7 +165,7 @@ func ownCollection(t *testing.T, d *store.DB) {
 	ingest(t, d, t0+2*day, a2)
 	ids := func(list []accord.Entry) (out []string) {
 		for _, e := range list {
-			out = append(out, fmt.Sprint(e.ID[len(e.ID)-1:], " ", int64(e.ItemKey.Version-t0), " ", e.First, " ", e.Last))
+			out = append(out, fmt.Sprint(e.ID[len(e.ID)-1:], " ", int64(e.Version-t0), " ", e.First, " ", e.Last))
 		}
 		return out
 	}

@@ -33,7 +33,7 @@ func Python(t testing.TB, peer, module string) string {
 	t.Helper()
 	if dir := os.Getenv("ACCORD_PYPEERS"); dir != "" {
 		path := filepath.Join(dir, "bin", "python")
-		if exec.CommandContext(t.Context(), path, "-c", "import "+module).Run() == nil {
+		if exec.CommandContext(t.Context(), path, "-c", "import "+module).Run() == nil { //nolint:gosec // the tests' own interpreter
 			return path
 		}
 	}
@@ -83,7 +83,7 @@ func Medallion(t testing.TB, objects []Object, page int) string {
 			"filename": write("data.json", data(t, objects)), "session_timeout": 3600,
 		},
 	})
-	cmd := exec.Command(python, write("serve.py", script), config)
+	cmd := exec.Command(python, write("serve.py", script), config) //nolint:gosec // the tests' own interpreter
 	var says bytes.Buffer
 	cmd.Stderr = &says
 	out, err := cmd.StdoutPipe()
