@@ -175,6 +175,9 @@ func (a *appraisal) indicator(r *row, c accord.Change, author string, oldest int
 	default:
 		a.mark(r.ID, r.Source, markHeld|markFalse, 0)
 	}
+	if r.False != "" || r.Sighted.Negative > 0 {
+		a.mark(r.ID, r.Source, markFalse, 0)
+	}
 	if r.n != c.Seq {
 		return // not a new version
 	}

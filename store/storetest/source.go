@@ -222,9 +222,10 @@ func usefulOnce(t *testing.T, d *store.DB) {
 
 func calledWrong(t *testing.T, d *store.DB) {
 	ctx := t.Context()
-	for i := range 4 {
+	for i := range 5 {
 		ingest(t, d, t0, of("a", i, fmt.Sprintf("x%d.example", i)))
 	}
+	check(t, d.MarkFalse(ctx, indicator(4, t0).ID, "our own host", "leila", t0))
 	must(d.Withdraw(ctx, indicator(0, t0).ID, "a False-Positive, says the owner", t0))(t)
 	must(d.Withdraw(ctx, indicator(1, t0).ID, "no longer of interest", t0))(t)
 	says := func(id, text string, ref accord.Ref) accord.Item {
@@ -234,7 +235,7 @@ func calledWrong(t *testing.T, d *store.DB) {
 	ingest(t, d, t0,
 		says("opinion--00000000-0000-4000-8000-000000000001", `{"opinion":"strongly-disagree"}`, accord.Ref{Property: "object_refs", To: indicator(2, t0).ID}),
 		says("sighting--00000000-0000-4000-8000-000000000001", `{"count":0}`, accord.Ref{Property: "sighting_of_ref", To: indicator(3, t0).ID}))
-	if q := quality(t, d, "a"); q.FalsePositive != 3 || q.Held != 0 {
+	if q := quality(t, d, "a"); q.FalsePositive != 4 || q.Held != 0 {
 		t.Errorf("%+v", q)
 	}
 	// What agrees, or was seen, says nothing of the kind.
