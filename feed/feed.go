@@ -68,7 +68,7 @@ type Taken struct {
 	Refusals []accord.Refusal // the first ones
 }
 
-// ErrFull: a feed would bring more items than it may have in all.
+// ErrFull means that a feed would bring more items than it may have in all.
 var ErrFull = errors.New("the feed has as many items as it may have in all")
 
 // Config are the worker's bounds and surroundings. Zero fields take their defaults.

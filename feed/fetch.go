@@ -37,7 +37,7 @@ func (r *run) whole(ctx context.Context) error {
 	if err != nil || got == nil {
 		return err // nil: not modified
 	}
-	defer os.Remove(got.path)
+	defer os.Remove(got.path) //nolint:errcheck // a temporary file
 	r.sum.Bytes += got.size
 	r.state.Full = accord.StampOf(r.Now())
 	if got.sum == r.state.Sum && !r.accept {
@@ -216,7 +216,7 @@ func (b bounded) Do(req *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancel(req.Context())
 	req = req.Clone(ctx)
 	req.Header.Set("Accept-Encoding", "gzip")
-	res, err := b.client.Do(req)
+	res, err := b.client.Do(req) //nolint:gosec // the client is safehttp's, which judges every address
 	if err != nil {
 		cancel()
 		return nil, err

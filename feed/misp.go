@@ -76,7 +76,7 @@ func (r *run) event(ctx context.Context, e misp.FeedEvent, err error) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(got.path)
+	defer os.Remove(got.path) //nolint:errcheck // a temporary file
 	if err := looksWrong(got.path); err != nil {
 		return err
 	}

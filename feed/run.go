@@ -123,7 +123,7 @@ func (r *run) intake(ctx context.Context, in Input) error {
 	}
 	got, err := r.Intake.Take(ctx, r.feed, in)
 	r.room -= got.New
-	r.sum.FeedCounts.Add(got.FeedCounts)
+	r.sum.Add(got.FeedCounts)
 	r.sum.Refusals = append(r.sum.Refusals, got.Refusals[:min(len(got.Refusals), refusalsKept-len(r.sum.Refusals))]...)
 	if errors.Is(err, ErrFull) {
 		return held("it may have %d items in all, and has them: raise max_items or remove it", r.feed.MaxItems)

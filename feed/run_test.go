@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -297,6 +298,32 @@ func TestARunThatDiedKeepsOthersOutOnlyUntilItsLeaseEnds(t *testing.T) {
 	}
 	w.pass(time.Minute)
 	w.run(accord.RunTaken, "")
+}
+
+func TestOneHostIsAskedForOneFeedAtATime(t *testing.T) {
+	w := newWorld(t)
+	var now, most, all atomic.Int32
+	w.serve(func(rw http.ResponseWriter, _ *http.Request) {
+		most.Store(max(most.Load(), now.Add(1)))
+		defer now.Add(-1)
+		time.Sleep(5 * time.Millisecond)
+		fmt.Fprint(rw, rows(int(all.Add(1)), 1))
+	})
+	for i := range 4 {
+		w.add(accord.Feed{Name: fmt.Sprintf("f%d", i), URL: fmt.Sprintf("%s/%d", w.server.URL, i), Every: accord.FeedDuration(24 * time.Hour)})
+	}
+	w.worker.Config.Poll = time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- w.worker.Run(ctx) }()
+	for all.Load() < 4 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	if err := <-done; err != nil || all.Load() != 4 || most.Load() != 1 {
+		t.Errorf("%d runs, %d at once, %v; want 4, one at a time", all.Load(), most.Load(), err)
+	}
 }
 
 func TestARunThatIsStoppedIsNoFailure(t *testing.T) {

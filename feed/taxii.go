@@ -101,7 +101,7 @@ func (r *run) page(ctx context.Context, objects [][]byte) error {
 	if err != nil {
 		return fmt.Errorf("spool: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer os.Remove(f.Name()) //nolint:errcheck // a temporary file
 	w := bufio.NewWriter(f)
 	n := 0
 	write := func(b []byte) {

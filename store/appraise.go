@@ -189,7 +189,7 @@ func (a *appraisal) indicator(r *row, c accord.Change, author string, oldest int
 	}
 	age := max(0, r.Added.Time().Sub(r.Version.Time()))
 	a.count(r.Source, "dated", 1)
-	a.count(r.Source, fmt.Sprintf("age:%02d", bits.Len64(uint64(age/time.Second))), 1) //nolint:gosec // not negative
+	a.count(r.Source, fmt.Sprintf("age:%02d", bits.Len64(uint64(age/time.Second))), 1)
 	if age <= freshFor {
 		a.count(r.Source, "fresh", 1)
 	}

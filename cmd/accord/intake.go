@@ -47,7 +47,7 @@ func (n *node) feedWorker(never *protect.NeverBlock) (*feed.Worker, error) {
 		return nil, err
 	}
 	return &feed.Worker{
-		Store: n.db, Intake: intake{n, never}, Now: now, Rand: randv2.New(randv2.NewChaCha8(seed)), //nolint:gosec // spreads requests
+		Store: n.db, Intake: intake{n, never}, Now: now, Rand: randv2.New(randv2.NewChaCha8(seed)),
 		Log: n.env.log, Config: c,
 	}, nil
 }
@@ -163,7 +163,7 @@ func (n *node) listsDigest() (int64, error) {
 			if err != nil || d.IsDir() {
 				return err
 			}
-			f, err := os.Open(path)
+			f, err := os.Open(path) //nolint:gosec // the operator's own folder
 			if err != nil {
 				return err
 			}
@@ -175,7 +175,7 @@ func (n *node) listsDigest() (int64, error) {
 			return 0, fmt.Errorf("warning lists: %w", err)
 		}
 	}
-	return int64(binary.BigEndian.Uint64(h.Sum(nil))>>2 | 1), nil //nolint:gosec // 62 bits
+	return int64(binary.BigEndian.Uint64(h.Sum(nil))>>2 | 1), nil
 }
 
 // recheckOnce does it at the start. Should it fail, what is held stays so, and the

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -38,7 +39,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": exits, "free": free, "answers": answers, "deepjson": deepJSON, "zipbomb": zipBomb, "blank": blank,
 			"reads": reads, "saves": saves, "edit": edit, "times": times,
-			"webdir": webDir,
+			"webdir": webDir, "until": untilSays,
 		},
 		RequireUniqueNames: true,
 	})
@@ -152,6 +153,19 @@ func webDir(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 	ts.Defer(s.Close)
 	ts.Setenv(args[0], s.URL)
+}
+
+// untilSays: until PATTERN COMMAND ARG… runs a command until it prints what matches.
+func untilSays(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("it never says %s:\n%s", args[0], ts.ReadFile("stdout"))
 }
 
 // times N VALUE wants the node in $ACCORD_HOME to have met a value so often.
