@@ -40,6 +40,29 @@ func earliest(a, b accord.Stamp) accord.Stamp {
 	return a
 }
 
+// saying adds what r says of others to about.
+func saying(about map[string]*delta, r *row, lose bool) {
+	if r == nil || !r.latest {
+		return
+	}
+	s, ok := score.Saying(&r.Item)
+	if !ok {
+		return
+	}
+	for _, id := range s.Of {
+		d := about[id]
+		if d == nil {
+			d = &delta{}
+			about[id] = d
+		}
+		if lose {
+			d.count(s, &d.lose)
+		} else {
+			d.count(s, &d.gain)
+		}
+	}
+}
+
 // sight brings what sightings and opinions among the edited items say to the items
 // they are about.
 func (e *edit) sight(ctx context.Context) error {
@@ -47,30 +70,9 @@ func (e *edit) sight(ctx context.Context) error {
 		return nil
 	}
 	about := map[string]*delta{}
-	each := func(r *row, lose bool) {
-		if r == nil || !r.latest {
-			return
-		}
-		s, ok := score.Saying(&r.Item)
-		if !ok {
-			return
-		}
-		for _, id := range s.Of {
-			d := about[id]
-			if d == nil {
-				d = &delta{}
-				about[id] = d
-			}
-			if lose {
-				d.count(s, &d.lose)
-			} else {
-				d.count(s, &d.gain)
-			}
-		}
-	}
 	for _, v := range e.all {
-		each(v.was, true)
-		each(&v.row, false)
+		saying(about, v.was, true)
+		saying(about, &v.row, false)
 	}
 	return e.t.sighted(ctx, about, e.at)
 }

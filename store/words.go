@@ -32,7 +32,7 @@ var named = map[string]bool{
 	"infrastructure": true, "vulnerability": true,
 }
 
-// terms returns what the newest version of an item is found by, each once.
+// terms returns what the newest version of an item is found by, some twice.
 func (r *row) terms() []string {
 	if r == nil || !r.latest {
 		return nil
@@ -48,10 +48,14 @@ func (r *row) terms() []string {
 		state = "withdrawn"
 	}
 	add(termState, state)
-	for name, is := range map[string]bool{"held": r.Held != "", "false": r.False != "", "sighted": r.Sighted.Count > 0} {
-		if is {
-			add(termState, name)
-		}
+	if r.Held != "" {
+		add(termState, "held")
+	}
+	if r.False != "" {
+		add(termState, "false")
+	}
+	if r.Sighted.Count > 0 {
+		add(termState, "sighted")
 	}
 	for i, o := range r.Observables {
 		if i == 0 || o.Kind != r.Observables[i-1].Kind {
@@ -80,8 +84,7 @@ func (r *row) terms() []string {
 			}
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
 // galaxyName is the name in a label such as misp-galaxy:malpedia="Emotet", folded.
@@ -102,7 +105,16 @@ func galaxyName(label string) string {
 func (e *edit) know(ctx context.Context) error {
 	var m move
 	for _, v := range e.all {
-		was, now := v.was.terms(), v.terms()
+		now := v.terms()
+		if v.was == nil || !v.was.latest { // most are new
+			for _, term := range now {
+				note(&m.gain, term, v.n)
+			}
+			continue
+		}
+		was := v.was.terms()
+		slices.Sort(was)
+		slices.Sort(now)
 		for _, term := range was {
 			if _, still := slices.BinarySearch(now, term); !still {
 				note(&m.lose, term, v.n)
