@@ -18,6 +18,7 @@ package score
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -194,6 +195,9 @@ func since(it *accord.Item) accord.Stamp {
 	return max(it.Added, it.ValidFrom, it.Sighted.Last)
 }
 
+// digests are the kinds of value that name a file.
+var digests = []accord.Kind{accord.KindMD5, accord.KindSHA1, accord.KindSHA256, accord.KindSHA512}
+
 // modelOf returns the model for an item, and whether it decays at all.
 func (m *Models) modelOf(it *accord.Item) (model *Model, decays bool) {
 	if it.Type != "indicator" || len(it.Observables) == 0 {
@@ -201,10 +205,7 @@ func (m *Models) modelOf(it *accord.Item) (model *Model, decays bool) {
 	}
 	file, phishing := false, false
 	for _, o := range it.Observables {
-		switch o.Kind {
-		case accord.KindMD5, accord.KindSHA1, accord.KindSHA256, accord.KindSHA512:
-			file = true
-		}
+		file = file || slices.Contains(digests, o.Kind)
 	}
 	for _, l := range it.Labels {
 		phishing = phishing || l == Phishing

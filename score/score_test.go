@@ -31,8 +31,16 @@ func TestThePolynomialIsMISPs(t *testing.T) {
 		days  float64
 		want  float64
 	}{
-		{m.Network, 0, 80}, {m.Network, 30, 40}, {m.Network, 7.5, 60}, {m.Network, 67.5, 20}, {m.Network, 120, 0}, {m.Network, 500, 0},
-		{m.Phishing, 0, 80}, {m.Phishing, 1.5, 20.8150}, {m.Phishing, 3, 0}, {m.File, 912.5, 40},
+		{m.Network, 0, 80},
+		{m.Network, 30, 40},
+		{m.Network, 7.5, 60},
+		{m.Network, 67.5, 20},
+		{m.Network, 120, 0},
+		{m.Network, 500, 0},
+		{m.Phishing, 0, 80},
+		{m.Phishing, 1.5, 20.8150},
+		{m.Phishing, 3, 0},
+		{m.File, 912.5, 40},
 	} {
 		got := tt.model.At(80, time.Duration(tt.days*24*float64(time.Hour)))
 		if math.Abs(got-tt.want) > 0.001 {

@@ -130,13 +130,10 @@ func Under(o accord.Observable) (key string, ok bool) {
 // FiledUnder is the key under which Under files what lies under o; not ok for what
 // nothing is filed under.
 func FiledUnder(o accord.Observable) (key string, ok bool) {
-	switch o.Kind {
-	case accord.KindDomain:
+	if o.Kind == accord.KindDomain {
 		return registrable(o.Value), true
-	case accord.KindIPv4, accord.KindIPv6:
-		return o.Value, true
 	}
-	return "", false
+	return o.Value, o.Kind == accord.KindIPv4 || o.Kind == accord.KindIPv6
 }
 
 // Lies reports whether v lies under o: a name or URL under a domain, an address or

@@ -57,17 +57,16 @@ func (s *set) below(block, n int64) {
 
 // descending calls f with each number of block, the largest first, until it
 // returns false.
-func (s *set) descending(block int64, f func(n int64) bool) bool {
+func (s *set) descending(block int64, f func(n int64) bool) {
 	for i := int64(blockSize - 1); i >= 0; i-- {
 		if s[i/64] == 0 {
 			i -= i % 64
 			continue
 		}
 		if s.has(i) && !f(block*blockSize+i) {
-			return false
+			return
 		}
 	}
-	return true
 }
 
 // sparse is how many numbers are stored one by one; a block with more is stored as
@@ -82,7 +81,7 @@ func (s *set) bytes() []byte {
 			continue
 		}
 		if s.has(i) {
-			out = binary.LittleEndian.AppendUint16(out, uint16(i)) //nolint:gosec // below blockSize
+			out = binary.LittleEndian.AppendUint16(out, uint16(i))
 		}
 		if len(out) > 2*sparse {
 			out = out[:0]

@@ -56,7 +56,7 @@ const scoreStage = "score"
 // decided by.
 func (r *running) rescore(ctx context.Context) error {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%+v", r.config.Score))
-	now := int64(binary.BigEndian.Uint64(sum[:]) >> 1) //nolint:gosec // the top bit is gone
+	now := int64(binary.BigEndian.Uint64(sum[:]) >> 1)
 	was, err := r.db.Cursor(ctx, scoreStage)
 	if err != nil || was == now {
 		return err
