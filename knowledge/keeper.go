@@ -49,7 +49,7 @@ func NewKeeper(store Store, every time.Duration, failing func(error)) *Keeper {
 		failing = func(error) {}
 	}
 	k := &Keeper{store: store, every: every, failing: failing}
-	k.now.Store(&Base{})
+	k.now.Store(&Base{Loading: true})
 	return k
 }
 

@@ -139,6 +139,7 @@ type Column struct {
 // Base is ATT&CK as it is held at one moment. The zero Base is empty.
 type Base struct {
 	Seq     int64 // the change feed's entry it is current with
+	Loading bool  // nothing has been read yet
 	Cut     bool  // there is more than was taken: counts are at least
 	objects map[string]*Object
 	bySTIX  map[string]*Object

@@ -31,6 +31,7 @@ type Base interface {
 // View is what the page shows.
 type View struct {
 	Empty     bool
+	Loading   bool
 	Cut       bool
 	Tabs      []Tab
 	Kind      string // of the list; empty for a matrix
@@ -95,7 +96,7 @@ func New(base Base) page.Handler {
 	return func(_ context.Context, r *page.Request) (*page.Answer, error) {
 		b := base.Base()
 		form := r.URL.Query()
-		v := &View{Empty: b.Empty(), Cut: b.Cut, Kind: form.Get("kind"), By: strings.TrimSpace(form.Get("by")), Used: form.Get("used") == "1"}
+		v := &View{Empty: b.Empty(), Loading: b.Loading, Cut: b.Cut, Kind: form.Get("kind"), By: strings.TrimSpace(form.Get("by")), Used: form.Get("used") == "1"}
 		if !slices.Contains(lists, knowledge.Kind(v.Kind)) {
 			v.Kind = ""
 		}
