@@ -85,7 +85,7 @@ func TestOperatorsSwitchFeeds(t *testing.T) {
 	for _, e := range w.store.audit {
 		done = append(done, e.What+" "+e.Object+" "+e.Who)
 	}
-	if got := strings.Join(done, ";"); got != "feed.on sleeping operator;feed.run sleeping operator;feed.off urlhaus operator" {
+	if got := strings.Join(done, ";"); got != "feed.enable sleeping operator;feed.run sleeping operator;feed.disable urlhaus operator" {
 		t.Errorf("recorded %q", got)
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"accord"
 	"accord/feed"
@@ -27,7 +28,10 @@ func (c console) AddFeed(ctx context.Context, entry, who string) error {
 		return err
 	}
 	at := accord.StampOf(now())
-	f := feed.WithDefaults(e.Feed())
+	if e.Key == "required" {
+		return fmt.Errorf("%w: %s wants a key: add it with accord feed add, --auth and --auth-file", accord.ErrInvalid, e.Name)
+	}
+	f := e.Feed()
 	f.Enabled, f.Added = true, at
 	if err := c.db.AddFeed(ctx, f); err != nil {
 		return err

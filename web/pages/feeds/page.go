@@ -159,6 +159,9 @@ func hostOf(address string) string {
 	return host
 }
 
+// verbs are what the record calls what a form asks for.
+var verbs = map[string]string{"on": "enable", "off": "disable", "run": "run"}
+
 // Switch answers the form that switches a feed on or off, or runs it now.
 func Switch(store Store) page.Handler {
 	return func(ctx context.Context, r *page.Request) (*page.Answer, error) {
@@ -171,7 +174,7 @@ func Switch(store Store) page.Handler {
 		if i < 0 {
 			return nil, fmt.Errorf("%w: no feed %.100q", accord.ErrNotFound, name)
 		}
-		if !slices.Contains([]string{"on", "off", "run"}, do) {
+		if verbs[do] == "" {
 			return nil, fmt.Errorf("%w: a feed is switched on or off, or run", accord.ErrInvalid)
 		}
 		if do == "run" && !list[i].Enabled {
@@ -180,7 +183,7 @@ func Switch(store Store) page.Handler {
 		if err := store.EnableFeed(ctx, name, do != "off"); err != nil { // what is switched on runs at once
 			return nil, fmt.Errorf("switch feed: %w", err)
 		}
-		err = store.Audit(ctx, accord.AuditEntry{At: r.Now, Who: r.Account.Name, What: "feed." + do, Object: name})
+		err = store.Audit(ctx, accord.AuditEntry{At: r.Now, Who: r.Account.Name, What: "feed." + verbs[do], Object: name})
 		if err != nil {
 			return nil, fmt.Errorf("record: %w", err)
 		}
