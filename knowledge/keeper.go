@@ -23,7 +23,7 @@ type Store interface {
 	// version, in order of their place in the feed, after place after.
 	ItemsOfType(ctx context.Context, typ string, after int64, limit int) ([]accord.Item, error)
 	// Referring calls fn with every item, in its newest version and with bytes,
-	// that refers to one of these ids; with one more than once perhaps.
+	// that refers to one of these ids.
 	Referring(ctx context.Context, ids []string, fn func(accord.Item) error) error
 	// MatchesOf counts the matches of these indicators.
 	MatchesOf(ctx context.Context, indicators []string) (map[string]int64, error)

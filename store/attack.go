@@ -31,23 +31,30 @@ func (d *DB) ItemsOfType(ctx context.Context, typ string, after int64, limit int
 	return out, nil
 }
 
-// Referring calls fn with every item, in its newest version and with bytes, that
-// refers to one of these ids other than as its author; with one that refers to
-// several perhaps more than once.
+// Referring calls fn once with every item, in its newest version and with bytes,
+// that refers to one of these ids other than as its author.
 func (d *DB) Referring(ctx context.Context, ids []string, fn func(accord.Item) error) error {
-	for _, id := range slices.Compact(slices.Sorted(slices.Values(ids))) {
-		rows, err := d.query(ctx, "SELECT "+itemFull+" FROM ref r JOIN item i ON i.n = r.item WHERE r.target = $1 AND i.latest = 1", id)
-		if err == nil {
-			err = all(rows, func(r *sql.Rows) error {
-				var x row
-				if err := x.scan(r, true); err != nil {
-					return err
-				}
-				return fn(x.Item)
-			})
-		}
+	var ns []int64
+	targets := slices.Compact(slices.Sorted(slices.Values(ids)))
+	err := each(ctx, d, "SELECT item FROM ref WHERE target IN ", "", nil, targets, func(r *sql.Rows) error {
+		var n int64
+		err := r.Scan(&n)
+		ns = append(ns, n)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("referring: %w", err)
+	}
+	slices.Sort(ns)
+	for part := range slices.Chunk(slices.Compact(ns), 256) {
+		rows, err := rowsBy(ctx, d, true, "n", " AND latest = 1", part)
 		if err != nil {
 			return fmt.Errorf("referring: %w", err)
+		}
+		for _, r := range rows {
+			if err := fn(r.Item); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
