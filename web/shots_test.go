@@ -94,33 +94,34 @@ const paper = 718
 var shots = []struct {
 	name, path string
 	out        bool // looked at signed out
+	brief      bool // looked at in two ways alone
 }{
-	{"sign-in", "/sign-in", true},
-	{"link", "/sign-in/link?t=abc", true},
-	{"situation", "/", false},
-	{"items", "/items", false},
-	{"items-none", "/items?q=nothing-like-it&tlp=red", false},
-	{"item", "/items/" + botnet, false},
-	{"item-foreign", "/items/" + foreign, false},
-	{"retract", "/items/" + botnet + "/retract", false},
-	{"attack", "/attack", false},
-	{"attack-by", "/attack?by=Grey+Heron", false},
-	{"attack-wrong", "/attack?by=Nobody", false},
-	{"attack-groups", "/attack?kind=group", false},
-	{"technique", "/attack/T1566", false},
-	{"tactic", "/attack/TA0001", false},
-	{"group", "/attack/G9001", false},
-	{"matches", "/matches", false},
-	{"protections", "/protections", false},
-	{"feeds", "/feeds", false},
-	{"items-wrong", "/items?q=score:high", false},
-	{"agreements", "/agreements", false},
-	{"agreement", "/agreements/xa-xb-2026", false},
-	{"agreement-signing", "/agreements/xa-xc-pilot", false},
-	{"ledger", "/ledger", false},
-	{"parties", "/parties", false},
-	{"account", "/account", false},
-	{"not-found", "/nowhere", false},
+	{"sign-in", "/sign-in", true, false},
+	{"link", "/sign-in/link?t=abc", true, false},
+	{"situation", "/", false, false},
+	{"items", "/items", false, false},
+	{"items-none", "/items?q=nothing-like-it&tlp=red", false, true},
+	{"item", "/items/" + botnet, false, false},
+	{"item-foreign", "/items/" + foreign, false, true},
+	{"retract", "/items/" + botnet + "/retract", false, false},
+	{"attack", "/attack", false, false},
+	{"attack-by", "/attack?by=Grey+Heron", false, true},
+	{"attack-wrong", "/attack?by=Nobody", false, true},
+	{"attack-groups", "/attack?kind=group", false, true},
+	{"technique", "/attack/T1566", false, false},
+	{"tactic", "/attack/TA0001", false, true},
+	{"group", "/attack/G9001", false, true},
+	{"matches", "/matches", false, false},
+	{"protections", "/protections", false, false},
+	{"feeds", "/feeds", false, false},
+	{"items-wrong", "/items?q=score:high", false, true},
+	{"agreements", "/agreements", false, false},
+	{"agreement", "/agreements/xa-xb-2026", false, false},
+	{"agreement-signing", "/agreements/xa-xc-pilot", false, true},
+	{"ledger", "/ledger", false, false},
+	{"parties", "/parties", false, false},
+	{"account", "/account", false, false},
+	{"not-found", "/nowhere", false, true},
 }
 
 // TestPagesInABrowser looks at every page in two widths, two directions and two
@@ -143,6 +144,9 @@ func TestPagesInABrowser(t *testing.T) {
 						continue
 					}
 					if (lang == "fr" || lang == "he") && (scheme == "dark" || s.name != "agreement" && s.name != "item") {
+						continue
+					}
+					if s.brief && (lang == "en") != (scheme == "light") {
 						continue
 					}
 					name := fmt.Sprintf("%s-%s-%s-%d", s.name, lang, scheme, width)
@@ -206,7 +210,7 @@ const measuring = `({
 	wider: document.documentElement.scrollWidth,
 	who: [...document.querySelectorAll('body *')].filter(e => {
 		const r = e.getBoundingClientRect()
-		return (r.right > innerWidth + 1 || r.left < -1) && !e.closest('pre, .skip, thead, .sr, .log .value')
+		return (r.right > innerWidth + 1 || r.left < -1) && !e.closest('pre, .skip, thead, .sr, .log .value, .matrix')
 	}).slice(0, 3).map(e => e.tagName + '.' + e.className + ' ' + e.textContent.trim().slice(0, 40)).join(' | '),
 })`
 
@@ -337,6 +341,54 @@ func TestTheDoorWorksInABrowser(t *testing.T) {
 	}
 	click(".who button")
 	heading("Sign in")
+	for _, c := range said.take() {
+		t.Error(c)
+	}
+}
+
+// TestAnAnalystSearchesTagsAndFollowsATechniqueInABrowser walks from the search
+// box to an item, its tags, a false positive, ATT&CK and back.
+func TestAnAnalystSearchesTagsAndFollowsATechniqueInABrowser(t *testing.T) {
+	ctx := browser(t)
+	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
+	defer cancel()
+	w := start(t)
+	var said complaints
+	said.listen(t, ctx)
+	click := func(selector string) {
+		t.Helper()
+		await(t, ctx, fmt.Sprintf(`(e => e !== null && setTimeout(() => e.click(), 50) > 0)(document.querySelector(%q))`, selector))
+	}
+	fill := func(selector, value string) {
+		t.Helper()
+		await(t, ctx, fmt.Sprintf(`(e => { if (e) e.value = %q; return e !== null })(document.querySelector(%q))`, value, selector))
+	}
+	if err := chromedp.Do(ctx, cookie(w.url, w.session(t, "leila.haddad")), dress("light", 1440), chromedp.Navigate(w.url+"/items")); err != nil {
+		t.Fatal(err)
+	}
+	fill("input[name=q]", "Loader")
+	fill("select[name=type]", "indicator")
+	click("form[role=search] button")
+	await(t, ctx, `document.querySelector('input[name=q]')?.value === 'Loader type:indicator' && document.querySelectorAll('.results tbody tr').length > 0`)
+	click(".results .itemlink")
+	await(t, ctx, `document.querySelector('.decay polyline') !== null`)
+	fill("input[name=tag]:not([type=hidden])", "Sector:Energy")
+	click(".oneline button")
+	await(t, ctx, `[...document.querySelectorAll('.owntags .tag')].some(e => e.textContent === 'sector:energy')`)
+	click(".owntags button")
+	await(t, ctx, `document.querySelectorAll('.owntags li').length === 3`)
+	click(".falseform summary")
+	fill("input[name=why]", "the resolver's own name")
+	click(".falseform button")
+	await(t, ctx, `document.querySelector('.chips .state.false') !== null`)
+	click("#known a[href='/attack/T1566']")
+	await(t, ctx, `document.querySelector('h1')?.textContent === 'Phishing'`)
+	click("a[href='/attack/G9001']")
+	await(t, ctx, `document.querySelector('h1')?.textContent === 'Grey Heron'`)
+	click(".links a")
+	await(t, ctx, `document.querySelectorAll('.matrix > section').length === 1`)
+	click(".matrix a[href='/attack/T1566']")
+	await(t, ctx, `[...document.querySelectorAll('.cards .itemlink')].some(e => e.textContent.startsWith('Loader beacon'))`)
 	for _, c := range said.take() {
 		t.Error(c)
 	}
