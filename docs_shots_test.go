@@ -35,6 +35,8 @@ var pictures = []struct{ file, nation, path, scheme string }{
 	{"agreement.png", "IL", "/agreements/{agreement}", "light"},
 	{"protections-dark.png", "MA", "/protections", "dark"},
 	{"ledger.png", "IL", "/ledger", "light"},
+	{"attack.png", "IL", "/attack", "light"},
+	{"search.png", "MA", "/items?q=type:indicator+score:%3E50+tide", "light"},
 }
 
 // pictureMost is how many bytes a picture may have.

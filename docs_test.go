@@ -386,12 +386,13 @@ func play(t *testing.T, text string, env ...string) {
 			script += fmt.Sprintf("echo %q; { %s; } > /dev/null\n", "check: "+strings.NewReplacer("$", "", "`", "").Replace(m[3]), m[3])
 		}
 	}
+	var ports []string // number, its free one: replaced in one pass, for a free one may hold another's digits
 	for _, port := range regexp.MustCompile(`127\.0\.0\.1(?::|@| -p )\d{4}`).FindAllString(text, -1) {
-		number := port[len(port)-4:]
-		if strings.Contains(script, number) {
-			script = strings.ReplaceAll(script, number, freePort(t))
+		if number := port[len(port)-4:]; !slices.Contains(ports, number) {
+			ports = append(ports, number, freePort(t))
 		}
 	}
+	script = strings.NewReplacer(ports...).Replace(script)
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash")
