@@ -145,8 +145,16 @@ func TestTextsBecomeSpansWithoutMarkup(t *testing.T) {
 	got := knowledge.ReadText("One `a<b` and [T](https://attack.mitre.org/techniques/T1055/011) or [x](javascript:alert(1)).(Citation: A Report (2020))(Citation: Unknown)\nGoes on<br>here.\n\n- <code>dir</code> **now** <script>\n\n```\nx  y\n```", refs)
 	want := knowledge.Text{
 		{Kind: knowledge.Paragraph, Spans: []knowledge.Span{
-			{Text: "One "}, {Text: "a<b", Code: true}, {Text: " and "}, {Text: "T", ID: "T1055.011"}, {Text: " or "}, {Text: "x"}, {Text: "."},
-			{Text: "A Report (2020)", Cite: 1}, {Text: " "}, {Text: "Goes on here."},
+			{Text: "One "},
+			{Text: "a<b", Code: true},
+			{Text: " and "},
+			{Text: "T", ID: "T1055.011"},
+			{Text: " or "},
+			{Text: "x"},
+			{Text: "."},
+			{Text: "A Report (2020)", Cite: 1},
+			{Text: " "},
+			{Text: "Goes on here."},
 		}},
 		{Kind: knowledge.Entry, Spans: []knowledge.Span{{Text: "dir", Code: true}, {Text: " now <script>"}}},
 		{Kind: knowledge.Code, Spans: []knowledge.Span{{Text: "x  y", Code: true}}},

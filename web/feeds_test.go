@@ -38,8 +38,10 @@ func addFeeds(f *fakeStore) {
 		"urlhaus":       {Source: "urlhaus", Items: 691419, Indicators: 691419, Values: 690000, First: 600100, Unique: 590000, Useful: 90, FalsePositive: 8000},
 	}
 	f.runs = map[string][]accord.FeedRun{
-		"national-feed": {{Feed: "national-feed", N: 12, Started: ago(time.Hour), Ended: ago(time.Hour - time.Minute), Outcome: accord.RunTaken, FeedCounts: accord.FeedCounts{New: 1204, Updated: 31, Same: 890001, Refused: 2, Conflicts: 1},
-			Refusals: []accord.Refusal{{What: "line 7", Why: "<script>alert(1)</script> is no value"}}}},
+		"national-feed": {{
+			Feed: "national-feed", N: 12, Started: ago(time.Hour), Ended: ago(time.Hour - time.Minute), Outcome: accord.RunTaken, FeedCounts: accord.FeedCounts{New: 1204, Updated: 31, Same: 890001, Refused: 2, Conflicts: 1},
+			Refusals: []accord.Refusal{{What: "line 7", Why: "<script>alert(1)</script> is no value"}},
+		}},
 		"urlhaus": {{Feed: "urlhaus", N: 99, Started: ago(10 * time.Minute), Outcome: accord.RunFailed}},
 	}
 }
