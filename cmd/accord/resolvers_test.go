@@ -115,7 +115,7 @@ func TestWhereResolversStandIsShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(parts) == 0 || parts[0].Part != "resolver 127.0.0.1" || parts[0].State != "late" || !strings.Contains(parts[0].Detail, "NOTIFY") {
+	if len(parts) == 0 || parts[0].Part != "resolver" || parts[0].Name != "127.0.0.1" || parts[0].State != "late" || !strings.Contains(parts[0].Detail, "NOTIFY") {
 		t.Errorf("health %+v, want the resolver first", parts)
 	}
 }
@@ -131,7 +131,7 @@ func TestAResolverThatAnswersIsNoTrouble(t *testing.T) {
 		{Addr: b, Zone: "base", Problem: "i/o timeout", Answered: at},
 		{Addr: b, Zone: "hot", Problem: "i/o timeout"},
 	}})
-	if got := fmt.Sprint(bad); len(bad) != 1 || bad[0].Part != "resolver 192.0.2.2" || bad[0].Since != accord.StampOf(at) {
+	if got := fmt.Sprint(bad); len(bad) != 1 || bad[0].Part != "resolver" || bad[0].Name != "192.0.2.2" || bad[0].Since != accord.StampOf(at) {
 		t.Errorf("%s", got)
 	}
 }
