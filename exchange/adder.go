@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -157,8 +158,8 @@ func (a *Adder) Pass(ctx context.Context) error {
 		if err != nil {
 			return errors.Join(append(errs, err)...)
 		}
-		number, part = p.Number, p.Part
-		if stuck[p.Party] {
+		if number, part = p.Number, p.Part; stuck[p.Party] {
+			part = math.MaxInt32 // on to the next request: this one's parts are not read
 			continue
 		}
 		if err := a.do(ctx, p); err != nil && !errors.Is(err, accord.ErrConflict) {

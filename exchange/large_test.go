@@ -56,8 +56,10 @@ func TestAStoreOfLargeObjectsIsSentInLittleMemory(t *testing.T) {
 	}
 	srv, err := taxii.New(taxii.Config{
 		Title: "large", Roots: []taxii.Root{{Name: exchange.OwnRoot, Title: "own"}}, Key: []byte("0123456789abcdef"), MaxPageBytes: 1 << 30,
-		Backend:      &exchange.Own{Self: "node.example", Store: db},
-		Authenticate: func(*http.Request) (taxii.Caller, error) { return taxii.Caller{Name: "x", Role: accord.RoleReader}, nil },
+		Backend: &exchange.Own{Self: "node.example", Store: db},
+		Authenticate: func(*http.Request) (taxii.Caller, error) {
+			return taxii.Caller{Name: "x", Role: accord.RoleReader}, nil
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

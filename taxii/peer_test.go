@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -59,6 +60,12 @@ func TestTheOASISPythonClientWorksAgainstTheServer(t *testing.T) {
 		"pages": []any{all[0:4], all[4:8], all[8:10]}, "manifest": all,
 		"one": 2.0, "versions_of_one": []any{versionOf(1), versionOf(2)}, "first": []any{versionOf(1)},
 		"typed": []any{malware}, "after": all[3:], "deleted": 404.0, "wrong": 401.0,
+		"roots": []any{"Accord", "Other"}, "contact": "cert@atlantis.example",
+		"one collection": []any{"Indicators", "indicators", true, true}, "by its alias": "ValidationError",
+		"successes": slices.Concat([]any{all[0], all[0]}, all[1:]), "status itself": []any{"complete", 11.0}, "duplicates": 0.0, "not waited for": 1.0,
+		"spec 2.0": map[string]any{}, "spec 2.1": 10.0, "two ids": all[1:3], "a version": []any{versionOf(1)},
+		"manifest of a type": []any{malware}, "manifest of a version": []any{versionOf(1), versionOf(2)},
+		"limited": []any{3.0, 2.0}, "object pages": []any{1.0, 1.0}, "version deleted": []any{},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

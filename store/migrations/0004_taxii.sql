@@ -17,8 +17,11 @@ CREATE INDEX item_seq ON item (seq) WHERE withdrawn = 0;
 
 -- 1 for the newest disclosure of each sent id.
 ALTER TABLE disclosure ADD COLUMN latest BIGINT NOT NULL DEFAULT 0;
-UPDATE disclosure SET latest = 1 WHERE standing = 1 AND NOT EXISTS (
-  SELECT 1 FROM disclosure n WHERE n.party = disclosure.party AND n.sent_id = disclosure.sent_id AND n.standing = 1 AND n.idx > disclosure.idx);
+UPDATE disclosure SET latest = 1 WHERE standing = 1
+AND NOT EXISTS (SELECT 1 FROM disclosure n WHERE n.item_id = disclosure.sent_id AND n.party = disclosure.party AND n.idx > disclosure.idx
+  AND n.sent_id = n.item_id AND n.standing = 1)
+AND NOT EXISTS (SELECT 1 FROM disclosure n WHERE n.sent_id = disclosure.sent_id AND n.party = disclosure.party AND n.idx > disclosure.idx
+  AND n.sent_id <> n.item_id AND n.standing = 1);
 CREATE INDEX disclosure_latest ON disclosure (party, latest, stamp) WHERE standing = 1;
 CREATE INDEX disclosure_agreement ON disclosure (party, agreement, latest, stamp) WHERE standing = 1;
 
