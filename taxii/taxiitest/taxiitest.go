@@ -11,6 +11,7 @@ package taxiitest
 import (
 	"bufio"
 	"bytes"
+	"context"
 	_ "embed"
 	"fmt"
 	"os"
@@ -83,7 +84,7 @@ func Medallion(t testing.TB, objects []Object, page int) string {
 			"filename": write("data.json", data(t, objects)), "session_timeout": 3600,
 		},
 	})
-	cmd := exec.Command(python, write("serve.py", script), config) //nolint:gosec // the tests' own interpreter
+	cmd := exec.CommandContext(context.Background(), python, write("serve.py", script), config) //nolint:gosec // the tests' own interpreter
 	var says bytes.Buffer
 	cmd.Stderr = &says
 	out, err := cmd.StdoutPipe()
