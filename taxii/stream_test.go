@@ -96,10 +96,10 @@ func TestAnAnswerThatFailsMidwayIsCutOffAndNotTakenForWhole(t *testing.T) {
 		if err == nil {
 			t.Errorf("%s: the answer ended as if it were whole", encoding)
 		}
+		ts.Close() // and what was asked is over
 		if !strings.Contains(w.log.String(), "disk I/O error") {
 			t.Errorf("%s: the log does not say why: %s", encoding, w.log)
 		}
-		ts.Close()
 	}
 }
 
