@@ -44,6 +44,7 @@ type cli struct {
 	Partner   partnerCmd   `cmd:"" help:"Exchange and pin keys with partners."`
 	Match     matchCmd     `cmd:"" help:"Match logs against the node's indicators; JSON lines out."`
 	Stix      stixCmd      `cmd:"" help:"Check STIX documents and match STIX patterns; needs no node."`
+	Misp      mispCmd      `cmd:"" help:"Convert between MISP and STIX; needs no node."`
 	Taxii     taxiiCmd     `cmd:"" help:"Read from and add to any TAXII 2.1 server; needs no node."`
 	Sensor    sensorCmd    `cmd:"" help:"Match logs at an institution and report the matches to its node."`
 	Ledger    ledgerCmd    `cmd:"" help:"Verify the record of what was given and got."`

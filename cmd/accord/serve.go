@@ -29,6 +29,7 @@ import (
 	"accord/ingest"
 	"accord/knowledge"
 	"accord/match"
+	"accord/misp"
 	"accord/protect"
 	"accord/protect/rpzserver"
 	"accord/retain"
@@ -80,6 +81,7 @@ type running struct {
 	partner  *http.Server
 	console  *http.Server
 	allowed  int64 // entries of the allow zone
+	misp     *exchange.MISP
 }
 
 // derive returns a secret of its own for one purpose: the same across restarts,
@@ -115,6 +117,7 @@ func (n *node) assemble() (*running, error) {
 	if r.recheck, err = n.recheck(never); err != nil {
 		return nil, err
 	}
+	r.misp = &exchange.MISP{Node: r.exchange}
 	if err := r.assembleProtect(never); err != nil {
 		return nil, err
 	}
@@ -203,6 +206,11 @@ func (r *running) assemblePartner() error {
 	for _, path := range server.Paths() {
 		mux.Handle(path, server)
 	}
+	events, err := r.partnerMISP(a)
+	if err != nil {
+		return err
+	}
+	mux.Handle(misp.Prefix, events)
 	r.partner = r.httpServer(r.config.Listen.Node, mux)
 	// TAXII asks for TLS 1.2 too (§8.2.2). Any certificate may be shown: what counts
 	// is whether its key is pinned, which each route asks, and then 1.3 is wanted. A
@@ -249,6 +257,11 @@ func (r *running) assembleConsole() error {
 	for _, path := range own.Paths() {
 		mux.Handle(path, own)
 	}
+	events, err := r.ownMISP(a)
+	if err != nil {
+		return err
+	}
+	mux.Handle(misp.Prefix, events)
 	mux.Handle("/", pages)
 	r.console = r.httpServer(r.config.Listen.Console, mux)
 	if secure {

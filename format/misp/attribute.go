@@ -64,6 +64,7 @@ func (c *conversion) one(a attribute, in *object) string {
 type prepared struct {
 	attribute
 	id      string
+	item    string // uuid of the item, when it is not the attribute's
 	in      *object
 	made    accord.Stamp // created: does not change when the attribute does, as STIX demands
 	changed accord.Stamp
@@ -95,7 +96,7 @@ func (c *conversion) prepare(id string, a attribute, in *object) prepared {
 // base begins the item of an attribute.
 func (c *conversion) base(typ string, p prepared) stixObject {
 	return stixObject{
-		Type: typ, ID: typ + "--" + p.id, CreatedBy: c.owner, Created: p.made, Modified: max(p.made, p.changed), Revoked: p.gone,
+		Type: typ, ID: typ + "--" + cmp.Or(p.item, p.id), CreatedBy: c.owner, Created: p.made, Modified: max(p.made, p.changed), Revoked: p.gone,
 		Labels: p.m.labels, Confidence: p.m.confidence, Markings: []string{stix.MarkingID(p.m.tlp)},
 		External: []external{{Source: "MISP", ID: "attribute:" + p.id}},
 	}
@@ -144,12 +145,16 @@ func (c *conversion) indicator(p prepared) (string, error) {
 // baseOf adds what an indicator's pattern does not say, as what was observed.
 func (c *conversion) baseOf(p prepared, indicator string) error {
 	p.Sightings, p.Comment = nil, ""
+	p.item = baseUUID(p.id) // the indicator has the attribute's: §2.9 gives a UUID once
 	id, err := c.observed(p)
 	if err != nil || id == "" {
 		return cmp.Or(err, errNoPlace)
 	}
 	return c.link("based-on", indicator, id, p.m.tlp, p.made, p.changed, "")
 }
+
+// baseUUID is the uuid of what an attribute's indicator is based on.
+func baseUUID(attribute string) string { return derived("observed", attribute) }
 
 // observation makes the items of an attribute that says what was seen, or what
 // somebody knows.

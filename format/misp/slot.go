@@ -227,10 +227,21 @@ func put(m map[string]any, name, value string) bool {
 			return false
 		}
 		m[name] = at.String()
+	case name == "key":
+		hive, rest, _ := strings.Cut(value, `\`)
+		if long := hives[strings.ToUpper(hive)]; long != "" {
+			value = strings.TrimSuffix(long+`\`+rest, `\`)
+		}
+		m[name] = value
 	default:
 		m[name] = value
 	}
 	return true
+}
+
+// hives are the short names of the registry's, which §6.17.1 wants written out.
+var hives = map[string]string{
+	"HKLM": "HKEY_LOCAL_MACHINE", "HKCU": "HKEY_CURRENT_USER", "HKCR": "HKEY_CLASSES_ROOT", "HKU": "HKEY_USERS", "HKCC": "HKEY_CURRENT_CONFIG",
 }
 
 // last returns the path that reads what was set at path: + is the place it took.

@@ -151,7 +151,7 @@ func (w *writing) fromIndicator(r *raw, typ string) []AttributeJSON {
 	if typ != "" {
 		if value, ok := w.patternValue(r, typ, text, lang); ok {
 			a := w.attribute(r, typ)
-			a.Value = value
+			a.Value, a.Data = value, w.based(r)
 			mark(&a)
 			return []AttributeJSON{a}
 		}
@@ -175,6 +175,25 @@ func (w *writing) fromIndicator(r *raw, typ string) []AttributeJSON {
 		}
 	}
 	return out
+}
+
+// based writes off what MISP's indicator is based on, which is the same attribute,
+// and returns the file that it holds.
+func (w *writing) based(r *raw) (data string) {
+	_, id, _ := strings.Cut(r.ID, "--")
+	base := w.objects["observed-data--"+baseUUID(id)]
+	if base == nil || base.done || base.of != "attribute" {
+		return ""
+	}
+	base.done = base.mine
+	refs := strs(base.p, "object_refs")
+	if len(refs) > 0 && w.objects[refs[0]] != nil {
+		if art := w.objects[str(w.objects[refs[0]].p, "content_ref")]; art != nil {
+			data = str(art.p, "payload_bin")
+		}
+	}
+	w.consume(refs...)
+	return data
 }
 
 func asText(s string) text { return text(s) }

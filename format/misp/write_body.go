@@ -227,7 +227,7 @@ func (w *writing) belongs(from, to string) bool {
 	if b := w.place[to]; b != nil && b.UUID == a.UUID {
 		return true
 	}
-	if _, one, _ := strings.Cut(from, "--"); strings.HasSuffix(to, "--"+one) {
+	if _, one, _ := strings.Cut(from, "--"); to == "observed-data--"+baseUUID(one) {
 		return true
 	}
 	i, ok := w.anchor[to]
