@@ -5,6 +5,7 @@ package misp
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -24,8 +25,8 @@ type query struct {
 	limit  int // 0 = all
 	page   int
 
-	values, types, cats, tags, orgs, ids, uuids, info, relations, objects, all terms
-	eventIDs                                                                   terms
+	values, types, cats, tags, orgs, uuids, info, relations, objects, all terms
+	eventIDs                                                              terms
 
 	from, to                 string // days
 	changed, published, last span
@@ -190,12 +191,8 @@ var (
 )
 
 func with(a, b map[string]paramReader) map[string]paramReader {
-	out := map[string]paramReader{}
-	for _, m := range []map[string]paramReader{a, b} {
-		for k, v := range m {
-			out[k] = v
-		}
-	}
+	out := maps.Clone(a)
+	maps.Copy(out, b)
 	return out
 }
 

@@ -38,7 +38,7 @@ type Config struct {
 	Timeout     time.Duration // for an answer; default 60 s
 }
 
-// ErrUnauthenticated: the request carries no secret that is known. It becomes 403,
+// ErrUnauthenticated means that the request carries no secret that is known. It becomes 403,
 // as MISP has it.
 var ErrUnauthenticated = errors.New("authentication failed: send an authorization key of this node")
 
@@ -219,20 +219,23 @@ func (s *Server) enter(ctx context.Context, c Caller) (leave func(), err error) 
 // fail writes an error in MISP's shape.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := http.StatusInternalServerError, "An internal error has occurred."
-	var big *http.MaxBytesError
 	for _, k := range []struct {
 		is     error
 		status int
 	}{
-		{ErrUnauthenticated, http.StatusForbidden}, {errBusy, http.StatusTooManyRequests}, {accord.ErrNotFound, http.StatusNotFound},
-		{accord.ErrForbidden, http.StatusForbidden}, {accord.ErrInvalid, http.StatusBadRequest}, {context.DeadlineExceeded, http.StatusServiceUnavailable},
+		{ErrUnauthenticated, http.StatusForbidden},
+		{errBusy, http.StatusTooManyRequests},
+		{accord.ErrNotFound, http.StatusNotFound},
+		{accord.ErrForbidden, http.StatusForbidden},
+		{accord.ErrInvalid, http.StatusBadRequest},
+		{context.DeadlineExceeded, http.StatusServiceUnavailable},
 	} {
 		if errors.Is(err, k.is) {
 			status, text = k.status, err.Error()
 			break
 		}
 	}
-	if errors.As(err, &big) {
+	if _, big := errors.AsType[*http.MaxBytesError](err); big {
 		status, text = http.StatusRequestEntityTooLarge, err.Error()
 	}
 	if status >= 500 && r.Context().Err() == nil {

@@ -9,6 +9,7 @@ generated=(
   cmd/accord/reference.md
   docs/reference/api.md
   docs/reference/config.md
+  docs/reference/misp-types.md
   docs/reference/stix-checks.md
   docs/reference/stix-disagreements.md
   protect/suffix_parents.txt
@@ -21,7 +22,7 @@ if [ "${1:-}" = --check ]; then
 fi
 
 go generate ./...
-go test -count=1 ./cmd/accord ./api ./format/stix -run TheReferenceSays -update >/dev/null
+go test -count=1 ./cmd/accord ./api ./format/stix ./format/misp -run TheReferenceSays -update >/dev/null
 
 if [ "${1:-}" = --check ]; then
   stale=0

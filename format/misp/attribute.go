@@ -79,7 +79,9 @@ func (c *conversion) prepare(id string, a attribute, in *object) prepared {
 	var ok bool
 	if p.changed, ok = seconds(a.Timestamp); !ok {
 		p.changed = c.changed
-		c.lose(id, string(a.Type), "its timestamp is none: the event's stands for it")
+		if a.Timestamp != "" {
+			c.lose(id, string(a.Type), "its timestamp is none: the event's stands for it")
+		}
 	}
 	p.made = min(c.made, p.changed)
 	if p.first, ok = instant(a.FirstSeen); !ok && a.FirstSeen != "" {

@@ -5,7 +5,6 @@ package misp
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -68,7 +67,10 @@ type conversion struct {
 func (e Event) Items(o Options) ([]accord.Item, []Loss, error) {
 	c := &conversion{Event: e, o: o, there: map[string]bool{}, standsFor: map[string]string{}, pointed: map[string]bool{}}
 	var ok bool
-	if c.changed, ok = seconds(e.Timestamp); !ok {
+	if c.changed, ok = seconds(e.Timestamp); e.Timestamp == "" { // as PyMISP leaves it away for MISP to set
+		c.changed, ok = day(e.Date)
+	}
+	if !ok {
 		return nil, nil, fmt.Errorf("MISP event %s: %w: timestamp %.30q", e.UUID, accord.ErrInvalid, string(e.Timestamp))
 	}
 	c.made = c.changed
@@ -225,9 +227,4 @@ func suffix(info text) string {
 		return ""
 	}
 	return " (" + clip(strings.TrimSpace(string(info)), 120) + ")"
-}
-
-// without returns the entries of a that are not in b.
-func without(a, b []string) []string {
-	return slices.DeleteFunc(slices.Clone(a), func(s string) bool { return slices.Contains(b, s) })
 }

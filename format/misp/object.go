@@ -145,7 +145,7 @@ func (t template) compose(list []attribute, _ map[string]bool) (*node, map[int]s
 func (c *conversion) plain(a attribute, ob *object) bool {
 	id := strings.ToLower(string(a.UUID))
 	return validUUID(id) && !bool(a.ToIDS) && !bool(a.Deleted) && strings.TrimSpace(string(a.Comment)) == "" && len(a.Tags)+len(a.Galaxies)+len(a.Sightings)+len(a.Proposals) == 0 &&
-		(a.FirstSeen == "" || a.FirstSeen == ob.FirstSeen) && (a.LastSeen == "" || a.LastSeen == ob.LastSeen) && !c.pointed[id] && c.standsFor[id] == "" && string(a.Timestamp) != ""
+		(a.FirstSeen == "" || a.FirstSeen == ob.FirstSeen) && (a.LastSeen == "" || a.LastSeen == ob.LastSeen) && !c.pointed[id] && c.standsFor[id] == ""
 }
 
 // anchor adds the item that stands for the object as a whole.

@@ -3,6 +3,7 @@
 package misp
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,10 +50,7 @@ func (c *conversion) observables(n *node, tlp accord.TLP, x extension) ([]string
 
 // flat returns n as get reads it: references are lists of places in n.refs.
 func (n *node) flat() map[string]any {
-	out := map[string]any{}
-	for k, v := range n.props {
-		out[k] = v
-	}
+	out := maps.Clone(n.props)
 	for prop, list := range n.refs {
 		var ids []any
 		for i := range list {

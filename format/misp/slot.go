@@ -5,9 +5,14 @@ package misp
 import (
 	"maps"
 	"net/netip"
+	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"accord"
+	"accord/format/stix/pattern"
 )
 
 // slot says where in a STIX object the value of an attribute type stands: the
@@ -185,7 +190,7 @@ func (n *node) setIn(name, at, path, value string) bool {
 		return list[i].set(path, value)
 	}
 	to := newNode(referred[name], value)
-	if to.typ == "" || !to.set(path, value) {
+	if to.typ == "" || !to.set(path, value) || to.complete() == nil {
 		return false
 	}
 	n.refs[name] = append(list, to)
@@ -355,7 +360,7 @@ func (n *node) complete() *node {
 			return nil
 		}
 	case "domain-name", "ipv4-addr", "url", "ipv6-addr", "email-addr", "mac-addr":
-		if n.props["value"] == nil {
+		if !n.conforms() {
 			return nil
 		}
 	case "autonomous-system":
@@ -371,6 +376,32 @@ func (n *node) complete() *node {
 		return nil
 	}
 	return n
+}
+
+var macAddress = regexp.MustCompile(`^([0-9a-f]{2}:){5}[0-9a-f]{2}$`)
+
+// conforms reports whether the value is what the standard says that it MUST be
+// (§6.4, §6.5, §6.7–6.9, §6.15). What is not, is kept as a note.
+func (n *node) conforms() bool {
+	v, _ := n.props["value"].(string)
+	if n.typ == "mac-addr" {
+		v = strings.ToLower(strings.ReplaceAll(v, "-", ":"))
+		n.props["value"] = v
+	}
+	var err error
+	switch n.typ {
+	case "domain-name":
+		_, err = pattern.Normalise(accord.KindDomain, v)
+	case "email-addr":
+		_, err = pattern.Normalise(accord.KindEmail, v)
+	case "url":
+		u, bad := url.Parse(v)
+		odd := strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("<>\"{}|\\^`", r) })
+		return bad == nil && u.Scheme != "" && u.Host != "" && !odd
+	case "mac-addr":
+		return macAddress.MatchString(v)
+	}
+	return err == nil && v != ""
 }
 
 // value reads the value of type typ back out of an object.

@@ -101,12 +101,12 @@ func (t template) start(value string) *node {
 
 // fits reports whether a value may stand at a path of the template.
 func (t template) fits(path, value string) bool {
-	switch {
-	case path == "values.0.data_type":
+	switch path {
+	case "values.0.data_type":
 		return slices.Contains(registryTypes, value)
-	case path == "protocols.+":
+	case "protocols.+":
 		return value != "" && value == strings.ToLower(value) && !strings.Contains(value, " ")
-	case path == "country":
+	case "country":
 		return len(value) == 2
 	}
 	return value != ""

@@ -74,17 +74,14 @@ func readPattern(typ, value string) (sought, error) {
 		}
 		parts = []string{value[:i], value[i+1:]}
 	}
-	text := "["
+	tests := make([]string, len(s.paths))
 	for i, path := range s.paths {
 		if strings.TrimSpace(parts[i]) == "" {
 			return sought{}, errors.New("its value is not of its type: empty")
 		}
-		if i > 0 {
-			text += " AND "
-		}
-		text += s.root + ":" + quotedPath(path) + " = " + quote(parts[i])
+		tests[i] = s.root + ":" + quotedPath(path) + " = " + quote(parts[i])
 	}
-	return sought{pattern: text + "]", lang: "stix", value: value}, nil
+	return sought{pattern: "[" + strings.Join(tests, " AND ") + "]", lang: "stix", value: value}, nil
 }
 
 // quotedPath writes a path as a pattern does: a name with a hyphen in quotes.

@@ -64,7 +64,6 @@ type writing struct {
 	order   []*raw          // members
 	place   map[string]*AttributeJSON
 	anchor  map[string]int // index in ev.Objects, by id of the item that stands for it
-	gone    map[string]bool
 	latest  accord.Stamp
 	losses  []Loss
 }

@@ -51,9 +51,7 @@ func (w *writing) body() {
 // loose writes attributes that are in no object.
 func (w *writing) loose(r *raw) {
 	list := w.attributesOf(r)
-	for _, a := range list {
-		w.ev.Attributes = append(w.ev.Attributes, a)
-	}
+	w.ev.Attributes = append(w.ev.Attributes, list...)
 	if len(list) == 0 && r.Type == "observed-data" && said(r, "type") == "" {
 		w.observed(r)
 		return
@@ -162,7 +160,7 @@ func (w *writing) member(r, root *raw, m extMember, byUUID map[string]*raw, comm
 		v = "AS" + v
 	}
 	at, ok := seconds(text(m.Timestamp))
-	if !ok {
+	if !ok || at == 0 {
 		at = r.Version
 	}
 	a := AttributeJSON{
