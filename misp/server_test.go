@@ -93,9 +93,17 @@ func TestAKeyIsTakenInEveryFormAndNoOther(t *testing.T) {
 		name, value string
 		want        int
 	}{
-		{"Authorization", "right", 200}, {"Authorization", "Bearer right", 200}, {"Authorization", "bearer right", 200}, {"Authorization", basic("right"), 200},
-		{"X-MISP-AUTH", "right", 200}, {"Authorization", "wrong", 403}, {"Authorization", "", 403}, {"Authorization", basic("wrong"), 403},
-		{"Authorization", "Basic !", 403}, {"Authorization", "Digest right", 403}, {"X-MISP-AUTH", "wrong", 403},
+		{"Authorization", "right", 200},
+		{"Authorization", "Bearer right", 200},
+		{"Authorization", "bearer right", 200},
+		{"Authorization", basic("right"), 200},
+		{"X-MISP-AUTH", "right", 200},
+		{"Authorization", "wrong", 403},
+		{"Authorization", "", 403},
+		{"Authorization", basic("wrong"), 403},
+		{"Authorization", "Basic !", 403},
+		{"Authorization", "Digest right", 403},
+		{"X-MISP-AUTH", "wrong", 403},
 	} {
 		for _, path := range []string{"servers/getVersion", "users/view/me", "feed/one/manifest.json", "no/such/action"} {
 			want := tt.want

@@ -311,7 +311,7 @@ func siblingName(in *object, value string) string {
 	if in.Name != "file" {
 		return ""
 	}
-	for _, a := range in.read {
+	for _, a := range in.read[:min(len(in.read), 100)] {
 		if a.Type == "filename" && string(a.Value) != value {
 			return string(a.Value)
 		}

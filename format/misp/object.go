@@ -116,6 +116,10 @@ func (c *conversion) object(ob *object) {
 	c.basedOn(ob, refs)
 }
 
+// mostPlaced is how many attributes one STIX object takes; the rest become items
+// of their own.
+const mostPlaced = 500
+
 // compose builds the template's object from the attributes, and says where each
 // that has a place in it stands. Nil when they do not suffice.
 func (t template) compose(list []attribute, _ map[string]bool) (*node, map[int]string) {
@@ -126,7 +130,7 @@ func (t template) compose(list []attribute, _ map[string]bool) (*node, map[int]s
 	at := map[int]string{}
 	for i, a := range list {
 		path, ok := t.path(string(a.Relation), string(a.Type))
-		if !ok || bool(a.Deleted) || a.Data != "" || !t.fits(path, string(a.Value)) || !n.set(path, string(a.Value)) {
+		if !ok || len(at) >= mostPlaced || bool(a.Deleted) || a.Data != "" || !t.fits(path, string(a.Value)) || !n.set(path, string(a.Value)) {
 			continue
 		}
 		path = n.last(path)

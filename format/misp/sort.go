@@ -126,10 +126,10 @@ func (s *sorting) leftovers(fits func(*Part) bool) {
 }
 
 // hangOn puts observables with what refers to them, and what depends with what it
-// refers to, however long the chain.
+// refers to.
 func (s *sorting) hangOn() {
 	queue := slices.Clone(s.order)
-	for again := true; again; {
+	for again, n := true, 0; again && n < 50; n++ { // longer chains go with the leftovers
 		again = false
 		var rest []*Part
 		for _, p := range queue {

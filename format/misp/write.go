@@ -63,7 +63,8 @@ type writing struct {
 	objects map[string]*raw // members and extras by id
 	order   []*raw          // members
 	place   map[string]*AttributeJSON
-	anchor  map[string]int // index in ev.Objects, by id of the item that stands for it
+	anchor  map[string]int  // index in ev.Objects, by id of the item that stands for it
+	uuids   map[string]bool // of attributes written
 	latest  accord.Stamp
 	losses  []Loss
 }
@@ -210,12 +211,17 @@ func (w *writing) headLabels(r *raw) {
 	w.tags = append(w.tags, tagsOf(r)...)
 }
 
+// mostTags is how many tags one object is given.
+const mostTags = 500
+
 // tagsOf returns the labels that are tags, and the PAP.
 func tagsOf(r *raw) []string {
 	var out []string
 	for _, l := range strs(r.p, "labels") {
 		low := strings.ToLower(l)
 		switch {
+		case len(out) == mostTags:
+			return out
 		case strings.HasPrefix(low, "tlp:"):
 		case strings.HasPrefix(low, "pap:"):
 			out = append(out, strings.ToUpper(l))
@@ -252,13 +258,12 @@ func (w *writing) finish() {
 	for _, t := range w.tags {
 		e.Tags = appendTag(e.Tags, t)
 	}
-	own := func(tags []TagJSON) []TagJSON {
-		return slices.DeleteFunc(tags, func(t TagJSON) bool {
-			return slices.ContainsFunc(e.Tags, func(o TagJSON) bool { return o.Name == t.Name })
-		})
+	events := map[string]bool{}
+	for _, t := range e.Tags {
+		events[t.Name] = true
 	}
 	for a := range e.All {
-		a.Tags = own(a.Tags)
+		a.Tags = slices.DeleteFunc(a.Tags, func(t TagJSON) bool { return events[t.Name] })
 	}
 	for _, r := range w.order {
 		if !r.done {

@@ -80,7 +80,9 @@ func (w *writing) sortAttributes() {
 	for i, o := range w.ev.Objects {
 		w.anchor[o.item] = i
 	}
+	w.uuids = map[string]bool{}
 	for a := range w.ev.All {
+		w.uuids[a.UUID] = true
 		if w.place[a.Item] == nil || !strings.HasPrefix(a.Item, "observed-data--") {
 			w.place[a.Item] = a
 		}
@@ -276,21 +278,10 @@ func (w *writing) rest(r *raw) {
 		r.done = true
 	case r.of == "attribute": // its value stands elsewhere, or is withheld
 		r.done = true
-		if !slices.ContainsFunc(w.ev.Attributes, func(a AttributeJSON) bool { return strings.HasSuffix(r.ID, "--"+a.UUID) }) && w.byUUID(r) == nil {
+		if _, id, _ := strings.Cut(r.ID, "--"); !w.uuids[id] {
 			w.lose(r.ID, r.Type, "its value is not here")
 		}
 	}
-}
-
-// byUUID finds the attribute that another item became.
-func (w *writing) byUUID(r *raw) *AttributeJSON {
-	_, id, _ := strings.Cut(r.ID, "--")
-	for a := range w.ev.All {
-		if a.UUID == id {
-			return a
-		}
-	}
-	return nil
 }
 
 func (w *writing) report(r *raw, name, content string) {
