@@ -145,7 +145,7 @@ func (r *run) text(ctx context.Context, file string, size int64, name string) er
 	if err := r.shrank(ctx, file, size, name); err != nil {
 		return err
 	}
-	in := Input{Path: file, Name: name}
+	in := Input{Path: file, Name: name, Limit: r.feed.MaxRun - r.sum.Objects}
 	gone := newAbsent(r)
 	if r.feed.Mirror {
 		in.Seen = gone.see

@@ -49,6 +49,9 @@ func (r *run) misp(ctx context.Context) error {
 		}
 	}
 	r.state.ETag, r.state.Modified = state.ETag, state.LastModified
+	if r.again {
+		r.state.ETag, r.state.Modified = "", ""
+	}
 	if r.sum.Bytes > 0 || had == "" {
 		r.state.Full = accord.StampOf(r.Now())
 	}
@@ -59,11 +62,7 @@ func (r *run) misp(ctx context.Context) error {
 func (r *run) event(ctx context.Context, e misp.FeedEvent, err error) error {
 	switch {
 	case errors.Is(err, misp.ErrEvent):
-		r.refuse(e.UUID, err)
-		if r.sum.Refused > 50 && r.sum.Objects == 0 {
-			return fmt.Errorf("over 50 events could not be read: %w", err)
-		}
-		return nil
+		return r.passOver(e.UUID, err)
 	case errors.Is(err, misp.ErrMore):
 		r.notes = "there is more than one run takes: the next goes on"
 		return nil
@@ -78,10 +77,23 @@ func (r *run) event(ctx context.Context, e misp.FeedEvent, err error) error {
 	}
 	defer os.Remove(got.path) //nolint:errcheck // a temporary file
 	if err := looksWrong(got.path); err != nil {
-		return err
+		if _, isHeld := errors.AsType[*heldError](err); !isHeld {
+			return err
+		}
+		r.again = true
+		return r.passOver(e.UUID, err)
 	}
 	if err := r.part(ctx, Input{Path: got.path, Name: e.UUID + ".json"}); err != nil {
 		return err
 	}
 	return r.Store.TakeFeedPart(ctx, r.feed.Name, e.UUID, strconv.FormatInt(e.Timestamp, 10))
+}
+
+// passOver refuses one event, which the next run tries again; the others are read.
+func (r *run) passOver(id string, why error) error {
+	r.refuse(id, why)
+	if r.sum.Refused > 50 && r.sum.Objects == 0 {
+		return fmt.Errorf("over 50 events could not be read: %w", why)
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ type run struct {
 	sum    Taken
 	room   int64  // items that may still be new
 	notes  string // what to say of a run that went well
+	again  bool   // an event was passed over: the next run reads the manifest again
 
 	mu     sync.Mutex
 	cursor string // guarded by mu: the keeper reads it
@@ -115,10 +116,10 @@ func (r *run) take(ctx context.Context) error {
 	return r.whole(ctx)
 }
 
-// intake hands one text to ingest and counts what became of it.
+// intake hands one text to ingest and counts what became of it. A page or part that
+// passes max_run is taken whole, for the next run begins after it.
 func (r *run) intake(ctx context.Context, in Input) error {
-	in.Limit, in.Room = r.feed.MaxRun-r.sum.Objects, r.room
-	if in.Limit <= 0 {
+	if in.Room = r.room; r.sum.Objects >= r.feed.MaxRun {
 		return held("over %d rows or objects in one run: raise max_run", r.feed.MaxRun)
 	}
 	got, err := r.Intake.Take(ctx, r.feed, in)

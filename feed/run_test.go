@@ -524,6 +524,54 @@ func TestATAXIICollectionGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+func TestAPageThatPassesTheMostOfARunIsTakenWhole(t *testing.T) {
+	w := newWorld(t)
+	var objects []string
+	for i := range 25 {
+		objects = append(objects, fmt.Sprintf(`{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-%012d","created":"2026-01-02T03:04:05.000Z","modified":"2026-01-02T03:04:05.000Z","pattern":"[domain-name:value = 'h%d.example']","pattern_type":"stix","valid_from":"2026-01-02T03:04:05Z"}`, i, i))
+	}
+	w.add(accord.Feed{Kind: accord.FeedTAXII, URL: w.server.URL + "/api/collections/91a7b528-80eb-42ed-a74d-c6fbd5a26116/", MaxRun: 15})
+	w.serve(collection(objects, 10, func(int) bool { return false }))
+	if r := w.run(accord.RunTaken, "the next goes on"); r.New != 20 {
+		t.Errorf("%+v, want two pages", r)
+	}
+	if r := w.run(accord.RunTaken, ""); r.New != 5 || w.live() != 25 {
+		t.Errorf("%+v, %d live, want all 25", r, w.live())
+	}
+}
+
+func TestOneEventThatIsAPageDoesNotKeepTheOthersOut(t *testing.T) {
+	w := newWorld(t)
+	const one, two = "5f0c6b2e-1111-4222-8333-444455556661", "5f0c6b2e-1111-4222-8333-444455556662"
+	page := true
+	w.serve(func(rw http.ResponseWriter, r *http.Request) {
+		name := strings.TrimSuffix(filepath.Base(r.URL.Path), ".json")
+		switch {
+		case name == "manifest":
+			rw.Header().Set("ETag", `"same"`)
+			if r.Header.Get("If-None-Match") == `"same"` {
+				rw.WriteHeader(http.StatusNotModified)
+				return
+			}
+			fmt.Fprintf(rw, `{%q:{"timestamp":"100","info":"a"},%q:{"timestamp":"200","info":"b"}}`, one, two)
+		case name == one && page:
+			fmt.Fprint(rw, "<html>busy</html>")
+		default:
+			fmt.Fprintf(rw, `{"Event":{"uuid":%q,"info":"x","date":"2026-01-02","timestamp":"1767323045","published":true,"threat_level_id":"2","analysis":"2",
+				"Attribute":[{"uuid":"%s5","type":"domain","category":"Network activity","value":"%s.example","to_ids":true,"timestamp":"1767323045"}]}}`, name, name[:35], name)
+		}
+	})
+	w.add(accord.Feed{Kind: accord.FeedMISP})
+	if r := w.run(accord.RunTaken, ""); r.New == 0 || r.Refused != 1 {
+		t.Errorf("%+v, want the second event and the first refused", r)
+	}
+	page = false
+	if r := w.run(accord.RunTaken, ""); r.New == 0 || r.Refused != 0 {
+		t.Errorf("%+v, want the first event", r)
+	}
+	w.run(accord.RunUnchanged, "")
+}
+
 func TestWhatCouldNotBeRunIsRefused(t *testing.T) {
 	good := accord.Feed{Name: "f", Kind: accord.FeedList, URL: "https://feeds.example/x"}
 	if err := feed.Check(good); err != nil {
