@@ -311,7 +311,7 @@ func (p *parsing) add(item accord.Item) error {
 			}
 		}
 	}
-	if p.o.Context && item.Type == "indicator" && item.Held == "" {
+	if p.o.Context && item.Type == "indicator" {
 		item.Held = accord.HeldContext + p.o.Source
 	}
 	p.next.items = append(p.next.items, item)

@@ -111,8 +111,8 @@ func (r *Recheck) step(ctx context.Context, at, end int64, sum *Rechecked) (int6
 			}
 		}
 		switch {
-		case list == has || list == "" && strings.HasPrefix(has, accord.HeldContext):
-			continue
+		case list == has, strings.HasPrefix(has, accord.HeldContext):
+			continue // what is context stays so when a list that named it does no more
 		case list == "":
 			sum.Released++
 		case has == "":

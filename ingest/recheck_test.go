@@ -102,6 +102,23 @@ func TestContextIsHeldAndStaysHeldWhateverTheListsSay(t *testing.T) {
 	if sum, err := re.Run(t.Context()); err != nil || sum != (ingest.Rechecked{Looked: 1}) {
 		t.Errorf("%+v, %v", sum, err)
 	}
+	// A list that names it, when it came or later, and then no more, does not set it free.
+	in.Never = never{Kind: accord.KindIPv4, Value: "192.0.2.2"}
+	run(t, in, "l", []byte("192.0.2.2\n"), ingest.Options{Source: "tor", Context: true})
+	for lists, value := range []string{2: "192.0.2.1", 3: "192.0.2.9"} {
+		if value == "" {
+			continue
+		}
+		re := &ingest.Recheck{Store: d, Never: never{Kind: accord.KindIPv4, Value: value}, Now: in.Now, Lists: int64(lists)}
+		if _, err := re.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, value := range []string{"192.0.2.1", "192.0.2.2"} {
+		if it := only(t, d, value); it.Held != accord.HeldContext+"tor" {
+			t.Errorf("%s is held by %q, want as context", value, it.Held)
+		}
+	}
 }
 
 func TestAChangeOfTheWarningListsHoldsAndReleasesWhatIsStored(t *testing.T) {
