@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -113,7 +114,7 @@ func details(verdicts []Verdict) (good, bad []taxii.StatusDetail) {
 			continue
 		}
 		if len(d.Message) > messageLength {
-			d.Message = d.Message[:messageLength]
+			d.Message = strings.ToValidUTF8(d.Message[:messageLength], "") // not within a rune: JSON holds none that is cut
 		}
 		bad = append(bad, d)
 	}
