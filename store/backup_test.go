@@ -218,6 +218,22 @@ func TestABackupThatIsNotWholeLeavesNothing(t *testing.T) {
 	}
 }
 
+func TestABackupIsNotRestoredBesideWhatAnotherStoreLeft(t *testing.T) {
+	raw := backupOf(t, filled(t, storetest.SQLite))
+	for _, end := range []string{"-wal", "-journal"} {
+		file := filepath.Join(t.TempDir(), "accord.db")
+		if err := os.WriteFile(file+end, []byte("of the store that was here"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := store.Restore(t.Context(), "sqlite:"+file, bytes.NewReader(raw), quiet); !errors.Is(err, accord.ErrConflict) || !strings.Contains(err.Error(), end) {
+			t.Errorf("beside %s: %v", end, err)
+		}
+		if _, err := os.Stat(file); err == nil {
+			t.Errorf("beside %s: a store is there", end)
+		}
+	}
+}
+
 func TestABackupWhileOthersWriteIsOfOneMoment(t *testing.T) {
 	for name, engine := range engines {
 		t.Run(name, func(t *testing.T) {

@@ -382,6 +382,11 @@ func (in *incoming) intoSQLite(ctx context.Context, file string, log *slog.Logge
 	if info, err := os.Stat(file); err == nil && info.Size() > 0 {
 		return fmt.Errorf("%w: %s is there already: a backup is never restored over a store: move it away first", accord.ErrConflict, file)
 	}
+	for _, end := range []string{"-wal", "-journal"} { // SQLite would write what is left in them into the restored file
+		if info, err := os.Stat(file + end); err == nil && info.Size() > 0 {
+			return fmt.Errorf("%w: %s is of a store that was here: move it away, to where that store is", accord.ErrConflict, file+end)
+		}
+	}
 	part := file + restoring
 	if err := removeSQLite(part); err != nil { // of a restore that was cut short
 		return err

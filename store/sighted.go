@@ -141,6 +141,7 @@ func (t *tx) matched(ctx context.Context, ms map[string]*folded, at accord.Stamp
 const (
 	sightingsListed = 200
 	sightingsRead   = 2000
+	sightingsAtOnce = 64 // with their bytes, which may be many
 )
 
 // Sightings returns who saw an item, and who says that it is a false positive: the
@@ -190,18 +191,23 @@ func (d *DB) said(ctx context.Context, id string) (out []accord.Sighting, more b
 	if err != nil {
 		return nil, false, err
 	}
-	found, err := rowsBy(ctx, d, true, "n", " AND type IN ('sighting', 'opinion')", ns)
-	for i := range found {
-		s, ok := score.Saying(&found[i].Item)
-		if !ok || !slices.Contains(s.Of, id) {
-			continue
+	for part := range slices.Chunk(ns, sightingsAtOnce) {
+		found, err := rowsBy(ctx, d, true, "n", " AND type IN ('sighting', 'opinion')", part)
+		if err != nil {
+			return nil, false, err
 		}
-		by := found[i].Origin.Party
-		if by == "" {
-			by = found[i].Source
+		for i := range found {
+			s, ok := score.Saying(&found[i].Item)
+			if !ok || !slices.Contains(s.Of, id) {
+				continue
+			}
+			by := found[i].Origin.Party
+			if by == "" {
+				by = found[i].Source
+			}
+			x := accord.Sighting{Kind: found[i].Type, By: by, Item: found[i].ItemKey, Negative: s.Negative, First: s.First, Last: s.Last, Count: s.Count}
+			out = append(out, x)
 		}
-		x := accord.Sighting{Kind: found[i].Type, By: by, Item: found[i].ItemKey, Negative: s.Negative, First: s.First, Last: s.Last, Count: s.Count}
-		out = append(out, x)
 	}
-	return out, n == sightingsRead, err
+	return out, n == sightingsRead, nil
 }
