@@ -193,7 +193,7 @@ func (s *sink) Ingest(ctx context.Context, items []accord.Item, at accord.Stamp)
 		}
 		s.in.Seen(ids)
 	}
-	res, err := s.db.FeedIngest(ctx, s.name, items, at)
+	res, err := s.db.FeedIngest(ctx, s.name, "", items, at)
 	if s.new += int64(res.New); err == nil && s.new > s.in.Room {
 		err = feed.ErrFull
 	}

@@ -256,8 +256,11 @@ func (d *DB) TakeFeedPart(ctx context.Context, name, part, mark string) error {
 }
 
 // FeedIngest is [DB.Ingest] for what a feed brought. An item that another source
-// has stored already is noted too as brought by this feed.
-func (d *DB) FeedIngest(ctx context.Context, feed string, items []accord.Item, at accord.Stamp) (res accord.IngestResult, err error) {
+// has stored already is noted too as brought by this feed. Of what author, the node
+// itself, wrote and another source stored, a feed brings no new version: it is a
+// conflict, for an object's creator alone makes new versions (STIX 2.1 §3.6), and
+// whoever knows an id could revoke it. An empty author asks nothing.
+func (d *DB) FeedIngest(ctx context.Context, feed, author string, items []accord.Item, at accord.Stamp) (res accord.IngestResult, err error) {
 	if err := fitIDs(items); err != nil {
 		return res, err
 	}
@@ -269,6 +272,11 @@ func (d *DB) FeedIngest(ctx context.Context, feed string, items []accord.Item, a
 		}
 		also := map[int64]bool{}
 		for _, it := range items {
+			if old := e.newest(it.ID); author != "" && old != nil && old.CreatedBy == author && old.Source != feed && e.find(it.ItemKey) == nil {
+				res.Conflicts++
+				res.Conflict = append(res.Conflict, it.ItemKey)
+				continue
+			}
 			e.put(it, &res)
 			if v := e.find(it.ItemKey); it.Type == "indicator" && v != nil && v.Source != feed {
 				for _, o := range it.Observables {

@@ -60,8 +60,12 @@ type intake struct {
 
 // Take reads one text that a feed brought.
 func (i intake) Take(ctx context.Context, f accord.Feed, in feed.Input) (feed.Taken, error) {
+	sink := &feedSink{intake: i, feed: f.Name, in: in}
+	if f.Kind != accord.FeedList {
+		sink.author = i.self.Identity
+	}
 	g := &ingest.Ingester{
-		Store: &feedSink{intake: i, feed: f.Name, in: in}, Never: i.never, Now: now, Identity: i.self.Identity,
+		Store: sink, Never: i.never, Now: now, Identity: i.self.Identity,
 		DefaultTLP: i.config.Ingest.DefaultTLP, Limits: ingest.Limits{Bytes: 4 * max(f.MaxBytes, 1<<20), Refusals: 20},
 	}
 	o := ingest.Options{
@@ -107,6 +111,9 @@ type feedSink struct {
 	feed string
 	in   feed.Input
 	new  int64
+	// author is whose objects the feed brings no new version of: the node itself,
+	// but for a list, whose rows ingest writes in the node's name.
+	author string
 }
 
 // Ingest stores a batch, and stops the run when the feed has all it may have.
@@ -121,7 +128,7 @@ func (s *feedSink) Ingest(ctx context.Context, items []accord.Item, at accord.St
 		}
 		s.in.Seen(ids)
 	}
-	res, err := s.db.FeedIngest(ctx, s.feed, items, at)
+	res, err := s.db.FeedIngest(ctx, s.feed, s.author, items, at)
 	if s.new += int64(res.New); err == nil && s.new > s.in.Room {
 		err = feed.ErrFull
 	}

@@ -22,6 +22,7 @@ var sourceTests = map[string]func(*testing.T, *store.DB){
 	"the parts of a feed that were taken are known":         partsTaken,
 	"who brought a value first, and who alone, is counted":  firstAndUnique,
 	"a feed that brings another's item is counted too":      alsoBrought,
+	"a feed makes no new version of what the node wrote":    notUsurped,
 	"an indicator is useful once, however often it is used": usefulOnce,
 	"what was called wrong is counted":                      calledWrong,
 	"what is held counts while it is held":                  heldCounts,
@@ -172,7 +173,7 @@ func alsoBrought(t *testing.T, d *store.DB) {
 	again := it
 	again.Source = "b"
 	for range 3 {
-		if res := must(d.FeedIngest(ctx, "b", []accord.Item{again}, t0))(t); res.Same != 1 {
+		if res := must(d.FeedIngest(ctx, "b", author, []accord.Item{again}, t0))(t); res.Same != 1 {
 			t.Errorf("%+v", res)
 		}
 	}
@@ -183,9 +184,29 @@ func alsoBrought(t *testing.T, d *store.DB) {
 		t.Errorf("a: %+v", q)
 	}
 	// Known by now: bringing it again leaves nothing to do.
-	must(d.FeedIngest(ctx, "b", []accord.Item{again}, t0))(t)
+	must(d.FeedIngest(ctx, "b", author, []accord.Item{again}, t0))(t)
 	if busy, err := d.Appraise(ctx, author); busy || err != nil {
 		t.Errorf("busy %v, %v", busy, err)
+	}
+}
+
+func notUsurped(t *testing.T, d *store.DB) {
+	ctx := t.Context()
+	own, other := of("analyst", 1, "x.example"), of("a", 2, "y.example")
+	own.CreatedBy = author
+	ingest(t, d, t0, own, other)
+	for _, it := range []accord.Item{own, other} {
+		it.Version, it.Revoked, it.Source, it.Bytes = it.Version+1, true, "b", append([]byte(" "), it.Bytes...)
+		want := accord.IngestResult{Updated: 1}
+		if it.ID == own.ID {
+			want = accord.IngestResult{Conflicts: 1, Conflict: []accord.ItemKey{it.ItemKey}}
+		}
+		if res := must(d.FeedIngest(ctx, "b", author, []accord.Item{it}, t0))(t); res.Conflicts != want.Conflicts || res.Updated != want.Updated {
+			t.Errorf("%s: %+v, want %+v", it.ID, res, want)
+		}
+	}
+	if it := must(d.Item(ctx, own.ID))(t); it.Revoked || it.Source != "analyst" {
+		t.Errorf("a feed made %+v of what the node wrote", it)
 	}
 }
 
