@@ -121,10 +121,16 @@ func (m *MISP) view(ctx context.Context, who misp.Caller, feed string) (*view, e
 	c := m.catalogue(who.Party)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.full {
+		return nil, errTooMany
+	}
 	if who.Party == "" {
 		err = c.followFeed(ctx, m.Node)
 	} else {
 		err = c.followLog(ctx, m.Node)
+	}
+	if errors.Is(err, errTooMany) { // known from here on, without what it took to find out
+		c.full, c.rows, c.memberOf, c.views = true, nil, nil, nil
 	}
 	if err != nil {
 		return nil, err

@@ -50,6 +50,7 @@ type catalogue struct {
 	// back leaves its mark there.
 	memberOf map[string]map[string]bool
 	views    map[string]*view
+	full     bool // there are more rows than may be: none is kept
 }
 
 // group is an event to be.
