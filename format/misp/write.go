@@ -297,6 +297,15 @@ func distributionOf(t accord.TLP) string {
 	return "0"
 }
 
+// reach is the distribution of what r becomes: the event's (5, inherit), unless r is
+// marked stricter. A MISP gives on by distribution, whatever the tags say.
+func (w *writing) reach(r *raw) string {
+	if r.TLP > w.tlp {
+		return distributionOf(r.TLP)
+	}
+	return "5"
+}
+
 func secondsOf(at accord.Stamp) string { return strconv.FormatInt(int64(at)/1e6, 10) }
 
 // isoOf writes an instant as MISP does first_seen.

@@ -46,7 +46,7 @@ func said(r *raw, name string) string {
 // attribute begins the attribute of an item.
 func (w *writing) attribute(r *raw, typ string) AttributeJSON {
 	a := AttributeJSON{
-		UUID: w.uuidOf(r), Type: typ, Timestamp: secondsOf(r.Version), Deleted: r.Revoked, Distribution: "5", Item: r.ID,
+		UUID: w.uuidOf(r), Type: typ, Timestamp: secondsOf(r.Version), Deleted: r.Revoked, Distribution: w.reach(r), Item: r.ID,
 		Comment: cmp.Or(str(r.p, "description"), w.remarkOn(r.ID)), Relation: r.ext.Relation,
 	}
 	t := typeByName[typ]

@@ -94,7 +94,7 @@ func (w *writing) object(r *raw, byUUID map[string]*raw) {
 	x := r.ext
 	o := ObjectJSON{
 		UUID: w.uuidOf(r), Name: x.Object, Meta: cmp.Or(x.Meta, "misc"), Template: x.Template, TemplateV: x.TemplateV, Timestamp: secondsOf(r.Version),
-		Deleted: r.Revoked, Distribution: "5", item: r.ID, Description: x.Object, Attributes: []AttributeJSON{},
+		Deleted: r.Revoked, Distribution: w.reach(r), item: r.ID, Description: x.Object, Attributes: []AttributeJSON{},
 	}
 	root := r
 	switch r.Type {
@@ -166,7 +166,7 @@ func (w *writing) member(r, root *raw, m extMember, byUUID map[string]*raw, comm
 		at = r.Version
 	}
 	a := AttributeJSON{
-		UUID: m.UUID, Type: m.Type, Category: m.Category, Value: v, Timestamp: secondsOf(at), Distribution: "5", Relation: m.Relation, Item: r.ID,
+		UUID: m.UUID, Type: m.Type, Category: m.Category, Value: v, Timestamp: secondsOf(at), Distribution: w.reach(r), Relation: m.Relation, Item: r.ID,
 	}
 	if w.o.Elsewhere != nil && w.o.Elsewhere(r.ID) {
 		a.UUID = derived("again", w.ev.UUID, m.UUID)
@@ -286,7 +286,7 @@ func (w *writing) rest(r *raw) {
 
 func (w *writing) report(r *raw, name, content string) {
 	w.ev.Reports = append(w.ev.Reports, EventReportJSON{
-		UUID: w.uuidOf(r), Name: cmp.Or(name, "Note"), Content: content, Timestamp: secondsOf(r.Version), Distribution: "5", Deleted: r.Revoked,
+		UUID: w.uuidOf(r), Name: cmp.Or(name, "Note"), Content: content, Timestamp: secondsOf(r.Version), Distribution: w.reach(r), Deleted: r.Revoked,
 	})
 	w.written(r)
 }

@@ -93,7 +93,7 @@ func (w *writing) observable(r *raw, at accord.Stamp) bool {
 	}
 	o := ObjectJSON{
 		UUID: w.uuidOf(r), Name: name, Description: name, Template: templateIDs[name][0], TemplateV: templateIDs[name][1], Meta: templateIDs[name][2],
-		Timestamp: secondsOf(at), Distribution: "5", item: r.ID,
+		Timestamp: secondsOf(at), Distribution: w.reach(r), item: r.ID,
 	}
 	add := func(relation, typ, value string) {
 		a := w.attribute(r, typ)
