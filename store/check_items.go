@@ -67,8 +67,8 @@ func (s *snapshot) items(ctx context.Context, c *Checking) error {
 				want[i].add(text, r.n)
 			}
 		}
-		for _, term := range r.terms() {
-			terms.add(term, r.n)
+		for _, term := range slices.Compact(slices.Sorted(slices.Values(r.terms()))) {
+			terms.add(term, r.n) // a posting is a set: a name and an alias may be one term
 		}
 		authors[authorOf(r)]++
 		countRow(totals, r)

@@ -42,6 +42,23 @@ func TestASoundStoreHasNoProblems(t *testing.T) {
 	}
 }
 
+// A name that is an alias too, written otherwise, is one term and one entry.
+func TestAnItemWithOneNameTwiceIsSound(t *testing.T) {
+	d := storetest.Open(t, filled(t, engines["sqlite"]))
+	b := `{"type":"malware","spec_version":"2.1","id":"malware--10000000-0000-4000-8000-00000000abcd","created":"2026-01-02T03:04:05.000Z",` +
+		`"modified":"2026-01-02T03:04:05.000Z","is_family":true,"name":"Lamp Black","aliases":["LAMP-BLACK","lampblack","Lamp Black"]}`
+	it := accord.Item{
+		ItemKey: accord.ItemKey{ID: "malware--10000000-0000-4000-8000-00000000abcd", Version: 1_700_000_000_000_000}, Type: "malware", Created: 1, Name: "Lamp Black",
+		Source: "desk", Labels: []string{"twice", "twice"}, Bytes: []byte(b),
+	}
+	if _, err := d.Ingest(t.Context(), []accord.Item{it}, 1_800_000_000_000_000); err != nil {
+		t.Fatal(err)
+	}
+	if got := problems(t, d); len(got) > 0 {
+		t.Errorf("%s", strings.Join(got, "\n"))
+	}
+}
+
 // Each thing that can be wrong, made wrong.
 var damages = []struct{ check, query string }{
 	{"feed", "DELETE FROM change WHERE seq = 5"},
