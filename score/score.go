@@ -222,8 +222,9 @@ func (m *Models) modelOf(it *accord.Item) (model *Model, decays bool) {
 	return &m.Network, true
 }
 
-// leastDenied is what is left however many say false positive: only the node's own
-// analysts end an indicator, not whoever sends opinions.
+// leastDenied is what is left however many say false positive, and twice the
+// threshold where that is more: only the node's own analysts end an indicator, not
+// whoever sends opinions.
 const leastDenied = 0.25
 
 // base is the base score: the mean of what is said of the item, times how reliable
@@ -266,6 +267,9 @@ func (m *Models) base(it *accord.Item, model *Model, s *accord.Score) float64 {
 	}
 	if no, yes := max(0, it.Sighted.Negative), max(0, it.Sighted.Count); no > 0 {
 		f := max(leastDenied, float64(yes+1)/float64(yes+no+1))
+		if b := base * factor; b > 0 { // nor does it end by being denied
+			f = max(f, min(1, 2*model.Threshold/b))
+		}
 		factor *= f
 		if s != nil {
 			because(s, CodeDenied, strconv.FormatInt(no, 10), strconv.FormatInt(yes, 10), points(100*f))

@@ -118,6 +118,7 @@ func TestABaseIsMadeOfWhatIsSaid(t *testing.T) {
 		}, 60, "default network 80 reliability cert.il.example 75"},
 		"denied once, never seen":    {func(it *accord.Item) { it.Sighted.Negative = 1 }, 40, "default network 80 denied 1 0 50"},
 		"denied once, often seen":    {func(it *accord.Item) { it.Sighted = accord.Sighted{Negative: 1, Count: 8} }, 72, "default network 80 denied 1 8 90"},
+		"denied, of low confidence":  {func(it *accord.Item) { it.Confidence, it.Sighted.Negative = 30, 1000 }, 20, "confidence 30 denied 1000 0 67"},
 		"denied by everybody":        {func(it *accord.Item) { it.Sighted.Negative = 1000 }, 20, "default network 80 denied 1000 0 25"},
 		"an analyst says it is none": {func(it *accord.Item) { it.False = "bakery" }, 0, "default network 80 false-positive bakery"},
 		"a marking does not count":   {func(it *accord.Item) { it.Tags = []string{"tlp:red"}; it.TLP = accord.TLPRed }, 80, "default network 80"},
