@@ -85,7 +85,6 @@ func (d *DB) know(ctx context.Context, what, id, detail, who string, at accord.S
 		}
 		any := false
 		for _, v := range e.byID[id] {
-			wasFalse := v.False != ""
 			changed, err := alter(&v.row)
 			if err != nil {
 				return err
@@ -95,11 +94,8 @@ func (d *DB) know(ctx context.Context, what, id, detail, who string, at accord.S
 			}
 			any = true
 			kind := accord.ChangeKind("")
-			if v.latest {
-				if v.Withdrawn == 0 {
-					kind = accord.ChangeItem
-				}
-				e.countFalse(v, wasFalse)
+			if v.latest && v.Withdrawn == 0 {
+				kind = accord.ChangeItem
 			}
 			e.touch(v, kind)
 		}
@@ -111,11 +107,4 @@ func (d *DB) know(ctx context.Context, what, id, detail, who string, at accord.S
 		}
 		return e.finish(ctx)
 	})
-}
-
-// countFalse keeps the total of false positives by source.
-func (e *edit) countFalse(v *version, was bool) {
-	if is := v.False != ""; is != was {
-		e.t.tally("false", v.Source, "", 2*number(is)-1)
-	}
 }
