@@ -524,6 +524,35 @@ func TestATAXIICollectionGoesOnWhereItWas(t *testing.T) {
 	}
 }
 
+func TestAServerWhoseClockIsAheadIsStillReadOnceItIsRight(t *testing.T) {
+	w := newWorld(t)
+	object := func(i int) string {
+		return fmt.Sprintf(`{"type":"indicator","spec_version":"2.1","id":"indicator--00000000-0000-4000-8000-%012d","created":"2026-01-02T03:04:05.000Z","modified":"2026-01-02T03:04:05.000Z","pattern":"[domain-name:value = 'h%d.example']","pattern_type":"stix","valid_from":"2026-01-02T03:04:05Z"}`, i, i)
+	}
+	w.add(accord.Feed{Kind: accord.FeedTAXII, URL: w.server.URL + "/api/collections/91a7b528-80eb-42ed-a74d-c6fbd5a26116/"})
+	w.serve(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.Header().Set("Content-Type", "application/taxii+json;version=2.1")
+		rw.Header().Set("X-TAXII-Date-Added-First", "9999-12-31T23:59:59.999999Z")
+		rw.Header().Set("X-TAXII-Date-Added-Last", "9999-12-31T23:59:59.999999Z")
+		fmt.Fprintf(rw, `{"objects":[%s]}`, object(1))
+	})
+	w.run(accord.RunTaken, "")
+	added := accord.StampOf(w.clock().Add(time.Minute)).String()
+	w.serve(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "application/taxii+json;version=2.1")
+		if r.URL.Query().Get("added_after") >= added {
+			fmt.Fprint(rw, "{}")
+			return
+		}
+		rw.Header().Set("X-TAXII-Date-Added-First", added)
+		rw.Header().Set("X-TAXII-Date-Added-Last", added)
+		fmt.Fprintf(rw, `{"objects":[%s]}`, object(2))
+	})
+	if r := w.run(accord.RunTaken, ""); r.New != 1 {
+		t.Errorf("%+v, want what was added after the clock was put right", r)
+	}
+}
+
 func TestAPageThatPassesTheMostOfARunIsTakenWhole(t *testing.T) {
 	w := newWorld(t)
 	var objects []string
