@@ -14,8 +14,12 @@ import (
 	"accord"
 )
 
-// mostTerms is how many texts one filter may hold.
-const mostTerms = 10_000
+// mostTerms is how many texts one filter may hold, mostWild how many of them may
+// hold a %, for each of those is tried on each attribute.
+const (
+	mostTerms = 10_000
+	mostWild  = 200
+)
 
 // textOf reads a JSON string, number or boolean as text.
 func textOf(v jsontext.Value) (string, error) {
@@ -83,6 +87,13 @@ func texts(v jsontext.Value) ([]string, error) {
 // readTerms reads a filter: a text, with && between alternatives and ! before what
 // must not be; a list of those; or {"OR": […], "AND": […], "NOT": […]}.
 func readTerms(v jsontext.Value) (t terms, err error) {
+	if t, err = termsOf(v); err == nil && len(t.or.wild)+len(t.and.wild)+len(t.not.wild) > mostWild {
+		err = fmt.Errorf("%w: over %d values with %%", accord.ErrInvalid, mostWild)
+	}
+	return t, err
+}
+
+func termsOf(v jsontext.Value) (t terms, err error) {
 	if v.Kind() == '{' {
 		var m map[string]jsontext.Value
 		if err := json.Unmarshal(v, &m); err != nil {
@@ -93,15 +104,12 @@ func readTerms(v jsontext.Value) (t terms, err error) {
 			if err != nil {
 				return t, err
 			}
-			switch strings.ToUpper(name) {
-			case "OR":
-				t.or = got
-			case "AND":
-				t.and = got
-			case "NOT":
-				t.not = got
-			default:
+			of := map[string]*alternatives{"OR": &t.or, "AND": &t.and, "NOT": &t.not}[strings.ToUpper(name)]
+			if of == nil {
 				return t, fmt.Errorf("%w: %.30q: want OR, AND or NOT", accord.ErrInvalid, name)
+			}
+			for _, s := range got {
+				of.add(s)
 			}
 		}
 		return t, nil
@@ -113,9 +121,9 @@ func readTerms(v jsontext.Value) (t terms, err error) {
 	for _, s := range list {
 		for one := range strings.SplitSeq(s, "&&") {
 			if not, ok := strings.CutPrefix(one, "!"); ok {
-				t.not = append(t.not, not)
+				t.not.add(not)
 			} else if one != "" {
-				t.or = append(t.or, one)
+				t.or.add(one)
 			}
 		}
 	}

@@ -53,33 +53,66 @@ type span struct{ from, to int64 }
 
 func (s span) holds(at int64) bool { return at >= s.from && (s.to == 0 || at <= s.to) }
 
-// terms are alternatives, what must all hold, and what must not.
-type terms struct{ or, and, not []string }
+// terms are alternatives, what must all hold, and what must not, in lower case.
+type terms struct{ or, and, not alternatives }
 
-func (t terms) some() bool { return len(t.or)+len(t.and)+len(t.not) > 0 }
-
-// met reports whether a thing with these texts is let through.
-func (t terms) met(texts ...string) bool {
-	has := func(term string) bool {
-		return slices.ContainsFunc(texts, func(s string) bool { return like(term, s) })
-	}
-	if slices.ContainsFunc(t.not, has) {
-		return false
-	}
-	if slices.ContainsFunc(t.and, func(s string) bool { return !has(s) }) {
-		return false
-	}
-	return len(t.or) == 0 || slices.ContainsFunc(t.or, has)
+// alternatives are texts, of which any will do: as they stand, which is one look-up
+// however many there are, and with %.
+type alternatives struct {
+	exact map[string]bool
+	wild  []string
 }
 
-// like compares without regard to case; % stands for any text. Each % is tried at
-// its first place only, which is right for a pattern without other wildcards, so
-// the time is that of a search.
-func like(term, s string) bool {
-	term, s = strings.ToLower(term), strings.ToLower(s)
-	if !strings.Contains(term, "%") {
-		return term == s
+func (a *alternatives) add(text string) {
+	text = strings.ToLower(text)
+	if strings.Contains(text, "%") {
+		a.wild = append(a.wild, text)
+		return
 	}
+	if a.exact == nil {
+		a.exact = map[string]bool{}
+	}
+	a.exact[text] = true
+}
+
+func (a *alternatives) size() int { return len(a.exact) + len(a.wild) }
+
+func (a *alternatives) has(text string) bool {
+	return a.exact[text] || slices.ContainsFunc(a.wild, func(term string) bool { return like(term, text) })
+}
+
+func (t *terms) some() bool { return t.or.size()+t.and.size()+t.not.size() > 0 }
+
+// met reports whether a thing with these texts is let through, without regard to
+// case.
+func (t *terms) met(texts ...string) bool {
+	if !t.some() {
+		return true
+	}
+	low := make([]string, len(texts))
+	for i, s := range texts {
+		low[i] = strings.ToLower(s)
+	}
+	if slices.ContainsFunc(low, t.not.has) {
+		return false
+	}
+	for term := range t.and.exact {
+		if !slices.Contains(low, term) {
+			return false
+		}
+	}
+	for _, term := range t.and.wild {
+		if !slices.ContainsFunc(low, func(s string) bool { return like(term, s) }) {
+			return false
+		}
+	}
+	return t.or.size() == 0 || slices.ContainsFunc(low, t.or.has)
+}
+
+// like compares texts in lower case; % stands for any text. Each % is tried at its
+// first place only, which is right for a pattern without other wildcards, so the
+// time is that of a search.
+func like(term, s string) bool {
 	parts := strings.Split(term, "%")
 	if !strings.HasPrefix(s, parts[0]) {
 		return false

@@ -159,6 +159,26 @@ func TestWhatFailsInsideIsNotShown(t *testing.T) {
 }
 
 // values searches attributes and returns their values.
+func TestManyValuesAreLookedUpAndFewPatternsTried(t *testing.T) {
+	s := server(t, library{})
+	exact, wild := `"a.example"`, `"%.example"`
+	for i := range 9_999 {
+		exact += fmt.Sprintf(`,"h%d.invalid"`, i)
+		if i < 200 {
+			wild += fmt.Sprintf(`,"h%d.%%"`, i)
+		}
+	}
+	if got := values(t, s, `{"value":[`+exact+`]}`); got != "a.example|192.0.2.7" {
+		t.Errorf("ten thousand values: %q", got)
+	}
+	if w := asks(s, "POST", "attributes/restSearch", `{"value":[`+wild+`]}`); w.Code != 400 {
+		t.Errorf("over 200 values with %%: %d %s", w.Code, w.Body)
+	}
+	if got := values(t, s, `{"value":{"AND":["a.example","192.0.2.%"]}}`); got != "a.example|192.0.2.7" {
+		t.Errorf("both parts: %q", got)
+	}
+}
+
 func values(t *testing.T, s http.Handler, query string) string {
 	t.Helper()
 	w := asks(s, "POST", "attributes/restSearch", query)
