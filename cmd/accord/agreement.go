@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -355,34 +354,4 @@ func (n *node) takeSuspension(e *env, msg []byte) error {
 	}
 	fmt.Fprintf(e.stderr, "%s: %s by %s at %s\n", notice.Agreement, done, notice.Party, notice.At)
 	return n.audit(e.ctx, verb, notice.Agreement, notice.Party+": "+notice.Reason)
-}
-
-// readIn reads a file or standard input, at most most bytes.
-func readIn(e *env, name string, most int64) ([]byte, error) {
-	in := e.stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close() //nolint:errcheck // only read
-		in = f
-	}
-	b, err := io.ReadAll(io.LimitReader(in, most+1))
-	if err != nil {
-		return nil, err
-	}
-	if int64(len(b)) > most {
-		return nil, fmt.Errorf("%w: %s is over %d bytes", accord.ErrInvalid, name, most)
-	}
-	return b, nil
-}
-
-// writeOut writes to a file, or to standard output when name is empty.
-func writeOut(e *env, name string, b []byte) error {
-	if name == "" {
-		_, err := e.stdout.Write(b)
-		return err
-	}
-	return os.WriteFile(name, b, 0o644) //nolint:gosec // notes are meant to be read by others
 }

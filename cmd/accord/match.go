@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"os"
 
 	"github.com/go-json-experiment/json"
 
@@ -55,17 +54,13 @@ func (c *matchCmd) Run(e *env) (err error) {
 }
 
 func (c *matchCmd) scan(e *env, n *node, ix *match.Index, name string, out io.Writer) (match.Stats, error) {
-	in := e.stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return match.Stats{}, err
-		}
-		defer f.Close() //nolint:errcheck // only read
-		in = f
+	f, err := openIn(e, name)
+	if err != nil {
+		return match.Stats{}, err
 	}
+	defer f.Close()
 	report := report{sum: sha256.New(), found: map[sought][]accord.Match{}}
-	in = io.TeeReader(in, report.sum)
+	in := io.TeeReader(f, report.sum)
 	opts := match.ScanOptions{Name: name, Sensor: "centre", At: accord.StampOf(now()), AnyTime: c.Past}
 	stats, err := match.Scan(e.ctx, ix, in, opts, func(m accord.Match) error {
 		line, err := json.Marshal(api.LineOf(m))

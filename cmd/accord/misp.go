@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
@@ -35,7 +34,7 @@ const mostConvert = 256 << 20
 
 // Run converts.
 func (c *mispConvertCmd) Run(e *env) error {
-	b, err := c.read(e)
+	b, err := readIn(e, c.File, mostConvert)
 	if err != nil {
 		return errStatus{2, err}
 	}
@@ -61,23 +60,6 @@ func (c *mispConvertCmd) Run(e *env) error {
 		return errStatus{1, fmt.Errorf("%d things were lost, above: the rest is written", len(losses))}
 	}
 	return nil
-}
-
-func (c *mispConvertCmd) read(e *env) ([]byte, error) {
-	in := e.stdin
-	if c.File != "-" {
-		f, err := os.Open(c.File)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		in = f
-	}
-	b, err := io.ReadAll(io.LimitReader(in, mostConvert+1))
-	if err == nil && len(b) > mostConvert {
-		err = fmt.Errorf("%w: %s: over %d bytes", accord.ErrInvalid, cell(c.File), mostConvert)
-	}
-	return b, err
 }
 
 // items reads the input, of whichever format it is.

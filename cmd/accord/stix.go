@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/go-json-experiment/json"
 
@@ -62,16 +61,12 @@ func (c *stixValidateCmd) Run(e *env) error {
 
 // read checks one file.
 func (c *stixValidateCmd) read(e *env, v *stix.Validator, name string, out *findings) error {
-	in := e.stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close() //nolint:errcheck // only read
-		in = f
+	f, err := openIn(e, name)
+	if err != nil {
+		return err
 	}
-	in, err := unzipped(in)
+	defer f.Close()
+	in, err := unzipped(f)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/go-json-experiment/json"
@@ -128,16 +127,12 @@ func (c *stixMatchCmd) observations(e *env) ([]pattern.Observation, error) {
 }
 
 func observationsOf(e *env, name string, to *pattern.Collection, left *int64) error {
-	in := e.stdin
-	if name != "-" {
-		f, err := os.Open(name)
-		if err != nil {
-			return err
-		}
-		defer f.Close() //nolint:errcheck // only read
-		in = f
+	f, err := openIn(e, name)
+	if err != nil {
+		return err
 	}
-	in, err := unzipped(until(e, in))
+	defer f.Close()
+	in, err := unzipped(until(e, f))
 	if err != nil {
 		return err
 	}

@@ -5,7 +5,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"accord"
@@ -58,27 +57,33 @@ func (t *taxiiPostCmd) Run(e *env) error {
 	return nil
 }
 
+// mostPosted bounds the bytes of a file to post, which is held in memory.
+const mostPosted = 1 << 30
+
 // objects reads every file, as it is.
 func (t *taxiiPostCmd) objects(e *env) (out [][]byte, err error) {
 	for _, name := range t.Files {
-		in := e.stdin
-		if name != "-" {
-			f, err := os.Open(name)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close() //nolint:errcheck // only read
-			in = f
-		}
-		for raw, err := range stix.Read(in, stix.Limits{}) {
-			if err != nil {
-				return nil, fmt.Errorf("%w: %s: %w", accord.ErrInvalid, name, err)
-			}
-			out = append(out, raw.Bytes)
+		if out, err = appendObjects(e, out, name); err != nil {
+			return nil, err
 		}
 	}
 	if len(out) == 0 {
 		return nil, errors.Join(accord.ErrInvalid, errors.New("the files hold no object"))
 	}
 	return out, nil
+}
+
+func appendObjects(e *env, to [][]byte, name string) ([][]byte, error) {
+	in, err := openIn(e, name)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	for raw, err := range stix.Read(in, stix.Limits{Total: mostPosted}) {
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", accord.ErrInvalid, cell(name), err)
+		}
+		to = append(to, raw.Bytes)
+	}
+	return to, nil
 }
