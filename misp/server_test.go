@@ -162,14 +162,14 @@ func TestWhatFailsInsideIsNotShown(t *testing.T) {
 func TestManyValuesAreLookedUpAndFewPatternsTried(t *testing.T) {
 	s := server(t, library{})
 	exact, wild := `"a.example"`, `"%.example"`
-	for i := range 9_999 {
+	for i := range 600 {
 		exact += fmt.Sprintf(`,"h%d.invalid"`, i)
 		if i < 200 {
 			wild += fmt.Sprintf(`,"h%d.%%"`, i)
 		}
 	}
 	if got := values(t, s, `{"value":[`+exact+`]}`); got != "a.example|192.0.2.7" {
-		t.Errorf("ten thousand values: %q", got)
+		t.Errorf("hundreds of values: %q", got)
 	}
 	if w := asks(s, "POST", "attributes/restSearch", `{"value":[`+wild+`]}`); w.Code != 400 {
 		t.Errorf("over 200 values with %%: %d %s", w.Code, w.Body)
