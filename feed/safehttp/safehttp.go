@@ -34,7 +34,10 @@ import (
 
 // Config says what a client may do. Zero fields take their defaults.
 type Config struct {
-	Allow     []netip.Prefix // networks that may be reached though they are not public
+	// Allow are networks that may be reached though they are not public: by requests
+	// to the host of Origin, or any when there is none. Another host that a public
+	// server redirects to is not let in.
+	Allow     []netip.Prefix
 	PlainHTTP bool           // http:// is allowed too
 	Redirects int            // most followed; default 5
 	Dial      time.Duration  // until connected; default 10 s
@@ -82,22 +85,29 @@ func Client(c Config) *http.Client {
 }
 
 // connecting judges the address that a connection is about to be made to.
-func (c Config) connecting(_ context.Context, _, address string, _ syscall.RawConn) error {
+func (c Config) connecting(ctx context.Context, _, address string, _ syscall.RawConn) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return fmt.Errorf("%w: address %q", accord.ErrForbidden, address)
 	}
 	addr := to.Addr().Unmap()
+	elsewhere := ctx.Value(elsewhereKey{}) != nil
 	for _, p := range c.Allow {
-		if p.Contains(addr.WithZone("")) {
+		if !elsewhere && p.Contains(addr.WithZone("")) {
 			return nil
 		}
 	}
-	if what := Special(addr); what != "" {
+	switch what := Special(addr); {
+	case what != "" && elsewhere:
+		return fmt.Errorf("%w: a redirect to %s, which is %s: if it is meant, give its URL as the feed's", accord.ErrForbidden, addr, what)
+	case what != "":
 		return fmt.Errorf("%w: %s is %s: if it is meant, name its network in feeds.allow_networks", accord.ErrForbidden, addr, what)
 	}
 	return nil
 }
+
+// elsewhereKey marks the context of a request to another host than the origin's.
+type elsewhereKey struct{}
 
 // redirect judges a redirect before it is followed.
 func (c Config) redirect(req *http.Request, via []*http.Request) error {
@@ -122,7 +132,11 @@ func (g *gate) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := CheckURL(req.URL, g.PlainHTTP); err != nil {
 		return nil, err
 	}
-	req = req.Clone(req.Context())
+	ctx := req.Context()
+	if g.Origin != nil && !strings.EqualFold(req.URL.Hostname(), g.Origin.Hostname()) {
+		ctx = context.WithValue(ctx, elsewhereKey{}, true)
+	}
+	req = req.Clone(ctx)
 	req.Header.Del("Referer")
 	if g.UserAgent != "" {
 		req.Header.Set("User-Agent", g.UserAgent)

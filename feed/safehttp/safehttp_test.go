@@ -207,6 +207,36 @@ func TestRedirectsAreFewAndNeverLeadDownOrInside(t *testing.T) {
 	}
 }
 
+// What is allowed is allowed for the feed's own host: a public server does not get in
+// by redirecting there.
+func TestARedirectToAnotherHostDoesNotReachAnAllowedNetwork(t *testing.T) {
+	inner := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+	defer inner.Close()
+	resolver := nameServer(t, func() [4]byte { return [4]byte{127, 0, 0, 1} })
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/here" {
+			fmt.Fprint(w, "here")
+			return
+		}
+		to := "http://inner.example" + inner.URL[strings.LastIndexByte(inner.URL, ':'):]
+		if r.URL.Path == "/own" {
+			to = "/here"
+		}
+		http.Redirect(w, r, to, http.StatusFound)
+	}))
+	defer s.Close()
+	origin, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := safehttp.Client(safehttp.Config{Allow: loopback, PlainHTTP: true, Origin: origin, Resolver: resolver})
+	if body, err := get(c, s.URL+"/own"); err != nil || body != "here" {
+		t.Errorf("a redirect of its own: %q, %v", body, err)
+	}
+	_, err = get(c, s.URL)
+	refused(t, "a redirect to another host", err)
+}
+
 func TestACredentialGoesToItsServerAlone(t *testing.T) {
 	var seen []string
 	note := func(r *http.Request) {
