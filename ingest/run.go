@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"accord"
 	"accord/format/misp"
@@ -47,8 +48,9 @@ func (in *Ingester) run(ctx context.Context, src input, o Options) (Report, erro
 	defer stop()
 	lim := in.Limits.orDefault()
 	p := &parsing{
-		Ingester: in, o: o, lim: lim, ctx: parseCtx, at: accord.StampOf(in.Now()),
-		out: make(chan *batch, 2), next: &batch{},
+		Ingester: in, o: o, lim: lim, ctx: parseCtx, out: make(chan *batch, 2), next: &batch{},
+		// Others keep no more of created and modified than milliseconds.
+		at: accord.StampOf(in.Now().Truncate(time.Millisecond)),
 	}
 	var parseErr error
 	var wg sync.WaitGroup
