@@ -65,7 +65,7 @@ func (t *taxiiGetCmd) Run(e *env) error {
 	if t.Manifest {
 		return t.manifest(e, c, root, col, q)
 	}
-	g := getting{cmd: t, e: e, out: bufio.NewWriterSize(e.stdout, 64<<10)}
+	g := getting{cmd: t, e: e, out: bufio.NewWriterSize(e.stdout, 64<<10), began: accord.StampOf(now())}
 	g.cursor.Query = strings.Join([]string{c.URL, root, col.ID, strings.Join(t.Type, ","), strings.Join(t.ID, ","), t.Versions}, " ")
 	if err := g.load(&q); err != nil {
 		return err
@@ -125,6 +125,7 @@ type getting struct {
 	e      *env
 	out    *bufio.Writer
 	cursor taxiiCursor
+	began  accord.Stamp
 	n      int
 }
 
@@ -229,7 +230,10 @@ func (g *getting) write(page taxii.Envelope) error {
 			last-- // what shares the last stamp may be on the next page
 		}
 	}
-	g.cursor.AddedAfter = max(g.cursor.AddedAfter, last)
+	if g.cursor.AddedAfter = max(g.cursor.AddedAfter, last); !page.More {
+		// A server whose clock is ahead would give nothing until that time comes.
+		g.cursor.AddedAfter = min(g.cursor.AddedAfter, g.began)
+	}
 	if g.cmd.Cursor == "" {
 		return nil
 	}
