@@ -67,8 +67,8 @@ type Link struct {
 	Value Observable
 	Name  string // of the object that both refer to
 	// Count is how many other items there are: exact, unless More, when there are
-	// more than this. Such a value correlates too much to say anything, and Items
-	// is empty.
+	// more than this. Such a value correlates too much to say anything, or the item
+	// has so many that do that no more was read, and Items is empty.
 	Count   int
 	More    bool
 	Sources []string // of the others, each once, in order; at most 20

@@ -21,6 +21,11 @@ const (
 	correlateListed = 20
 	correlateValues = 50 // values and references of the item that are looked at
 	correlateInside = 200
+	// correlateRows is how much of the index one look reads, for all values
+	// together, and correlateShare what part of what is left one lookup may take:
+	// values that many items hold leave room for the rare ones, which say more.
+	correlateRows  = 10_000
+	correlateShare = 8
 )
 
 // Correlate returns what other items have in common with the newest version of an
@@ -32,7 +37,7 @@ func (d *DB) Correlate(ctx context.Context, id string) (out accord.Correlation, 
 		return out, fmt.Errorf("correlate: %w", err)
 	}
 	out.Item = it.ItemKey
-	c := correlating{db: d, self: id}
+	c := correlating{db: d, self: id, left: correlateRows}
 	for _, o := range it.Observables[:min(len(it.Observables), correlateValues)] {
 		if err := c.value(ctx, o); err != nil {
 			return out, fmt.Errorf("correlate %s: %w", id, err)
@@ -52,7 +57,13 @@ func (d *DB) Correlate(ctx context.Context, id string) (out accord.Correlation, 
 type correlating struct {
 	db    *DB
 	self  string
+	left  int // of correlateRows
 	links []accord.Link
+}
+
+// most is how many items the next link may be to.
+func (c *correlating) most() int {
+	return min(correlateMost, c.left/correlateShare)
 }
 
 func (c *correlating) value(ctx context.Context, o accord.Observable) error {
@@ -94,26 +105,28 @@ func (c *correlating) stored(ctx context.Context, values []accord.Observable) (o
 
 // holders adds the other items that hold o.
 func (c *correlating) holders(ctx context.Context, by accord.LinkBy, o accord.Observable) error {
-	ns, err := c.db.holding(ctx, indexed(o.Value), 1<<62, correlateMost+2)
+	most := c.most()
+	ns, err := c.db.holding(ctx, indexed(o.Value), 1<<62, most+2)
 	if err != nil {
 		return err
 	}
-	return c.link(ctx, accord.Link{By: by, Value: o}, ns)
+	return c.link(ctx, accord.Link{By: by, Value: o}, ns, most)
 }
 
 // narrower adds what lies under o, as one link.
 func (c *correlating) narrower(ctx context.Context, o accord.Observable) error {
 	var ns []int64
-	inside, err := c.db.valuesIn(ctx, o, queryValues)
+	most := c.most()
+	inside, err := c.db.valuesIn(ctx, o, min(queryValues, max(c.left, 1)))
 	if err != nil {
 		return err
 	}
 	for _, text := range inside[:min(len(inside), correlateInside)] {
-		some, err := c.db.holding(ctx, text, 1<<62, correlateMost+2)
+		some, err := c.db.holding(ctx, text, 1<<62, most+2)
 		if err != nil {
 			return err
 		}
-		if ns = append(ns, some...); len(ns) > correlateMost+1 {
+		if ns = append(ns, some...); len(ns) > most+1 {
 			break
 		}
 	}
@@ -125,7 +138,7 @@ func (c *correlating) narrower(ctx context.Context, o accord.Observable) error {
 		for i := range w.blocks {
 			w.blocks[i].set.descending(w.blocks[i].block, func(n int64) bool {
 				ns = append(ns, n)
-				return len(ns) < correlateMost+2
+				return len(ns) < most+2
 			})
 		}
 		if ns, err = c.lying(ctx, ns, o, key); err != nil {
@@ -135,7 +148,7 @@ func (c *correlating) narrower(ctx context.Context, o accord.Observable) error {
 	slices.Sort(ns)
 	ns = slices.Compact(ns)
 	slices.Reverse(ns)
-	return c.link(ctx, accord.Link{By: accord.LinkNarrower, Value: o}, ns)
+	return c.link(ctx, accord.Link{By: accord.LinkNarrower, Value: o}, ns, most)
 }
 
 // lying leaves of the items filed under key those that hold what lies under o.
@@ -160,7 +173,8 @@ func (c *correlating) reference(ctx context.Context, to string) error {
 	if typ == "identity" || typ == "marking-definition" || typ == "extension-definition" {
 		return nil
 	}
-	ns, err := c.db.referring(ctx, to, correlateMost+2)
+	most := c.most()
+	ns, err := c.db.referring(ctx, to, most+2)
 	if err != nil {
 		return err
 	}
@@ -172,14 +186,15 @@ func (c *correlating) reference(ctx context.Context, to string) error {
 	if err != nil {
 		return err
 	}
-	return c.link(ctx, l, ns)
+	return c.link(ctx, l, ns, most)
 }
 
 // link adds a link to these items, itself and what is withdrawn apart; none when
-// nothing is left.
-func (c *correlating) link(ctx context.Context, l accord.Link, ns []int64) error {
-	if len(ns) > correlateMost+1 {
-		l.Count, l.More = correlateMost, true
+// nothing is left. More than most are not read.
+func (c *correlating) link(ctx context.Context, l accord.Link, ns []int64, most int) error {
+	c.left = max(0, c.left-len(ns))
+	if len(ns) > most+1 {
+		l.Count, l.More = most, true
 		c.links = append(c.links, l)
 		return nil
 	}

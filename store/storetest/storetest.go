@@ -47,7 +47,7 @@ func Open(t testing.TB, url string) *store.DB {
 func Run(t *testing.T, open Opener) {
 	for _, group := range []map[string]func(*testing.T, *store.DB){
 		feedTests, itemTests, searchTests, ledgerTests, disclosureTests, receivedTests, matchTests, protectTests, peopleTests,
-		ownerTests, retainTests, sourceTests, entryTests, addingTests, knowTests, attackTests,
+		ownerTests, retainTests, sourceTests, entryTests, addingTests, knowTests, attackTests, boundsTests,
 	} {
 		for name, test := range group {
 			t.Run(name, func(t *testing.T) { test(t, open(t)) })
