@@ -64,7 +64,7 @@ var tlps = []string{"clear", "green", "amber", "amber+strict", "red"}
 // Parse reads a query.
 func Parse(text string) (q Query, err error) {
 	if len(text) > MaxQuery {
-		return q, wrong("it has more than %d bytes", MaxQuery)
+		return q, wrong("it has more than %d bytes: leave terms out", MaxQuery)
 	}
 	if !utf8.ValidString(text) {
 		return q, wrong("it is not UTF-8")

@@ -50,7 +50,7 @@ func TestFormControlsWriteTheQuery(t *testing.T) {
 		{"was=type:tool+x&q=x&type=tool", "x"},
 		{"was=type:tool+x&q=type:tool+x&type=", "x"},
 		{"was=type:tool&q=type:tool+y&type=malware", "y type:malware"},
-		{"q=" + strings.Repeat("a", 5000), strings.Repeat("a", 4096)},
+		{"q=" + strings.Repeat("a", 5000) + "+-tlp:red", strings.Repeat("a", 5000) + " -tlp:red"},
 	} {
 		form, err := url.ParseQuery(tt.form)
 		if err != nil {
@@ -59,6 +59,17 @@ func TestFormControlsWriteTheQuery(t *testing.T) {
 		if got := items.Compose(form); got != tt.want {
 			t.Errorf("%q: %q, want %q", tt.form, got, tt.want)
 		}
+	}
+}
+
+func TestAQueryTooLongIsRefusedNotCut(t *testing.T) {
+	w := start(t)
+	res, body := w.ask(t, "GET", "/items?q="+strings.Repeat("a", 5000)+"+-tlp:red", w.session(t, "analyst"), nil)
+	if res.StatusCode != http.StatusUnprocessableEntity || !strings.Contains(body, "it has more than 4096 bytes: leave terms out") {
+		t.Errorf("%s: the answer does not say how long a query may be", res.Status)
+	}
+	if strings.Contains(body, `class="cards results"`) {
+		t.Error("something was searched for all the same")
 	}
 }
 

@@ -66,9 +66,8 @@ type Row struct {
 }
 
 const (
-	perPage  = 50
-	maxTags  = 4 // shown with an item
-	maxQuery = 4096
+	perPage = 50
+	maxTags = 4 // shown with an item
 )
 
 // New returns the page's handler; self is left out of the parties offered.
@@ -140,12 +139,13 @@ var terms = []string{"type", "tlp", "source", "party", "state", "kind", "label"}
 
 // Compose writes the query that a form asks for: what stands in its box, with the
 // terms that its controls choose in place of those of the same field. A control
-// that stands as the query "was" when the form was shown chooses nothing.
+// that stands as the query "was" when the form was shown chooses nothing. It is
+// never cut: the store refuses what is too long, as its end may be what matters.
 func Compose(form url.Values) string {
 	tokens := split(form.Get("q"))
 	for _, field := range terms {
 		value, before := strings.TrimSpace(form.Get(field)), chosen(form.Get("was"), field)
-		if value == before || len(value) > 500 {
+		if value == before {
 			continue // as it was shown: the box has the word
 		}
 		tokens = slices.DeleteFunc(tokens, func(t string) bool { return strings.HasPrefix(strings.ToLower(t), field+":") })
@@ -153,11 +153,7 @@ func Compose(form url.Values) string {
 			tokens = append(tokens, field+":"+quote(value))
 		}
 	}
-	q := strings.Join(tokens, " ")
-	if len(q) > maxQuery {
-		return q[:maxQuery]
-	}
-	return q
+	return strings.Join(tokens, " ")
 }
 
 // split cuts a query at spaces outside quotes.
