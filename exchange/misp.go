@@ -39,6 +39,7 @@ type MISP struct {
 	mu    sync.Mutex
 	cats  map[string]*catalogue // by party; "" is the node's own
 	order []string              // of use, the oldest first
+	held  held
 }
 
 // catalogues is how many callers' catalogues are kept.
@@ -89,6 +90,9 @@ func (m *MISP) Event(ctx context.Context, who misp.Caller, feed, uuid string) (*
 		return nil, err
 	}
 	v.keep(uuid, e)
+	if feed == "" {
+		m.held.learn(who.Party, g, e)
+	}
 	return e, nil
 }
 
@@ -156,6 +160,7 @@ func (m *MISP) catalogue(party string) *catalogue {
 	}
 	if len(m.order) > catalogues {
 		delete(m.cats, m.order[0])
+		m.held.forget(m.order[0])
 		m.order = m.order[1:]
 	}
 	return m.cats[party]

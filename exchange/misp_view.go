@@ -60,7 +60,8 @@ type group struct {
 	live    []*mispRow
 	dead    []*mispRow
 	authors []*mispRow
-	at      int64 // Unix seconds of the last change
+	at      int64  // Unix seconds of the last change
+	mark    uint64 // of the rows: it changes with them
 }
 
 // view is a catalogue as it stands for a feed at an instant.
@@ -244,14 +245,20 @@ func (s *sorting) bury(r *mispRow) {
 	}
 }
 
-// date sets when an event last changed.
+// date sets when an event last changed, and its mark.
 func date(g *group) {
 	slices.SortFunc(g.dead, func(a, b *mispRow) int { return cmp.Compare(a.sent, b.sent) })
-	for _, r := range slices.Concat(g.live, g.authors) {
+	for _, r := range g.live {
 		g.at = max(g.at, int64(r.stamp)/1e6)
+		g.mark += markOf(r, "live")
+	}
+	for _, r := range g.authors {
+		g.at = max(g.at, int64(r.stamp)/1e6)
+		g.mark += markOf(r, "author")
 	}
 	for _, r := range g.dead {
 		g.at = max(g.at, int64(r.retracted)/1e6)
+		g.mark += markOf(r, "dead")
 	}
 }
 

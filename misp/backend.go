@@ -43,3 +43,12 @@ type Backend interface {
 	// it was given is in it as deleted, without what it said.
 	Event(ctx context.Context, c Caller, feed, uuid string) (*misp.EventJSON, error)
 }
+
+// Narrower is a Backend that knows of events, without reading them, what they do not
+// hold: then a search for values reads few.
+type Narrower interface {
+	// Lacking returns a function that reports whether the caller's event with a uuid
+	// is known to hold no attribute that has any of these among its [Texts]. It may
+	// be false of an event that holds none, never true of one that holds one.
+	Lacking(ctx context.Context, c Caller, values []string) (func(uuid string) bool, error)
+}

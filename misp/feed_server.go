@@ -157,3 +157,13 @@ func parts(a *misp.AttributeJSON) []string {
 	}
 	return []string{a.Value, one, two}
 }
+
+// Texts are what a search compares a value with: in lower case, the whole and, of a
+// type of two parts, each of them.
+func Texts(a *misp.AttributeJSON) []string {
+	out := parts(a)
+	for i := range out {
+		out[i] = strings.ToLower(out[i])
+	}
+	return out
+}

@@ -35,6 +35,8 @@ type query struct {
 	none                     bool   // asks for what there is not: unpublished events
 
 	metadata, attachments, sightings, eventTags, headerless, minimal bool
+
+	scanned, mostScanned int // attributes read since the last that was sent, and how many may be
 }
 
 // mostLimit is the largest page.
@@ -232,7 +234,7 @@ func with(a, b map[string]paramReader) map[string]paramReader {
 // readQuery reads the body: a JSON object, or nothing. A parameter that is not
 // known is refused, for a mistyped filter must not read as no filter.
 func (s *Server) readQuery(r *http.Request, known map[string]paramReader) (*query, error) {
-	q := &query{format: "json", page: 1}
+	q := &query{format: "json", page: 1, mostScanned: s.cfg.MostScanned}
 	b, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, fmt.Errorf("read request: %w", err)

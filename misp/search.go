@@ -5,7 +5,6 @@ package misp
 import (
 	"bufio"
 	"encoding/csv"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -17,34 +16,6 @@ import (
 	"accord"
 	"accord/format/misp"
 )
-
-// gone reports whether an event went between the list and the reading of it.
-func gone(err error) bool { return errors.Is(err, accord.ErrNotFound) }
-
-// found calls f with each event that q lets through, in order of uuid, its
-// attributes filtered, until f wants no more.
-func (s *Server) found(r *http.Request, c Caller, q *query, f func(*misp.EventJSON) (more bool, err error)) error {
-	heads, err := s.cfg.Backend.Heads(r.Context(), c, "")
-	if err != nil {
-		return err
-	}
-	for _, h := range heads {
-		if !q.head(&h) {
-			continue
-		}
-		e, err := s.cfg.Backend.Event(r.Context(), c, "", h.UUID)
-		if gone(err) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if more, err := f(e); err != nil || !more {
-			return err
-		}
-	}
-	return nil
-}
 
 // searchAttributes answers attributes/restSearch.
 func (s *Server) searchAttributes(r *http.Request, c Caller) (answer, error) {
@@ -63,7 +34,7 @@ func (s *Server) searchAttributes(r *http.Request, c Caller) (answer, error) {
 	return func(w http.ResponseWriter) error {
 		w.Header().Set("Content-Type", form.typ)
 		w.Header().Set("X-Response-Format", q.format)
-		out := bufio.NewWriter(w)
+		out := bufio.NewWriterSize(w, heldBack)
 		enc := form.begin(out, q)
 		skip, left := q.window()
 		err := s.found(r, c, q, func(e *misp.EventJSON) (bool, error) {
@@ -79,6 +50,7 @@ func (s *Server) searchAttributes(r *http.Request, c Caller) (answer, error) {
 					return false, nil
 				}
 				left--
+				q.scanned = 0
 				if err := enc.write(e, o, q.shown(e, a)); err != nil {
 					return false, err
 				}
@@ -217,7 +189,7 @@ func (s *Server) searchEvents(r *http.Request, c Caller) (answer, error) {
 	return func(w http.ResponseWriter) error {
 		w.Header().Set("Content-Type", "application/json")
 		w.Header().Set("X-Response-Format", "json")
-		out := bufio.NewWriter(w)
+		out := bufio.NewWriterSize(w, heldBack)
 		_, _ = out.WriteString(`{"response":[`)
 		skip, left := q.window()
 		first := true
@@ -233,6 +205,7 @@ func (s *Server) searchEvents(r *http.Request, c Caller) (answer, error) {
 				return false, nil
 			}
 			left--
+			q.scanned = 0
 			if !first {
 				_ = out.WriteByte(',')
 			}
@@ -292,10 +265,14 @@ func (s *Server) index(r *http.Request, c Caller) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	lacks, err := s.lacking(r, c, q)
+	if err != nil {
+		return nil, err
+	}
 	out := []any{}
 	skip, left := q.window()
 	for _, h := range heads {
-		if !q.head(&h) || !q.indexed(&h) {
+		if !q.head(&h) || !q.indexed(&h) || lacks(h.UUID) {
 			continue
 		}
 		if q.values.some() { // an attribute with this value
@@ -304,6 +281,9 @@ func (s *Server) index(r *http.Request, c Caller) (answer, error) {
 				continue
 			}
 			if err != nil {
+				return nil, err
+			}
+			if err := q.read(e); err != nil {
 				return nil, err
 			}
 			if !q.event(e) {
@@ -318,6 +298,7 @@ func (s *Server) index(r *http.Request, c Caller) (answer, error) {
 			break
 		}
 		left--
+		q.scanned = 0
 		out = append(out, s.indexEntry(&h, q.minimal))
 	}
 	return sendJSON(r, out)
@@ -378,7 +359,7 @@ func (s *Server) view(r *http.Request, c Caller) (answer, error) {
 func (s *Server) viewAttribute(r *http.Request, c Caller) (answer, error) {
 	id := strings.ToLower(strings.TrimSuffix(r.PathValue("id"), ".json"))
 	var out *misp.AttributeJSON
-	q := &query{sightings: true, attachments: true}
+	q := &query{sightings: true, attachments: true, mostScanned: s.cfg.MostScanned}
 	err := s.found(r, c, q, func(e *misp.EventJSON) (bool, error) {
 		for a := range e.All {
 			if a.UUID == id || a.ID == id {

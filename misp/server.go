@@ -36,6 +36,7 @@ type Config struct {
 	MaxRequests int           // answered at once, half of them for one caller; default 8
 	MaxBody     int64         // bytes of a request; default 1 MiB
 	Timeout     time.Duration // for an answer; default 60 s
+	MostScanned int           // attributes that a search reads without sending one; default 500,000
 }
 
 // ErrUnauthenticated means that the request carries no secret that is known. It becomes 403,
@@ -69,6 +70,9 @@ func New(cfg Config) (*Server, error) {
 	}
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = time.Minute
+	}
+	if cfg.MostScanned <= 0 {
+		cfg.MostScanned = mostScanned
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -178,7 +182,13 @@ func (s *Server) guard(h handler) http.HandlerFunc {
 			s.fail(w, r, err)
 			return
 		}
-		if err := write(w); err != nil {
+		out := &begun{ResponseWriter: w}
+		if err := write(out); err != nil {
+			if !out.yes {
+				w.Header().Del("X-Response-Format")
+				s.fail(w, r, err)
+				return
+			}
 			// The answer has begun: cut it, so that nobody takes a part for the whole.
 			if r.Context().Err() == nil {
 				s.cfg.Log.ErrorContext(r.Context(), "misp answer cut", "path", r.URL.Path, "caller", c.Name, "error", err)
