@@ -5,6 +5,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -15,10 +16,11 @@ import (
 // planner makes a plan of a query.
 type planner struct {
 	plan
-	db    *DB
-	below int64
-	now   accord.Stamp
-	state bool // the query says which state
+	db      *DB
+	below   int64
+	now     accord.Stamp
+	state   bool // the query says which state
+	related int  // of queryRelated
 }
 
 // make turns every term into clauses and checks.
@@ -241,53 +243,60 @@ func (p *planner) family(ctx context.Context, t search.Term, technique bool) err
 	if technique {
 		names = slices.DeleteFunc(names, func(n string) bool { return len(n) > 200 })
 	}
-	ns, err := p.db.relatedTo(ctx, names)
+	ns, err := p.relatedTo(ctx, names)
 	c.ns = ns
 	p.add(c)
 	return err
 }
 
 // relatedTo returns the numbers of the objects that these terms name, and of what
-// is related to them, descending.
-func (d *DB) relatedTo(ctx context.Context, names []string) (ns []int64, err error) {
+// is related to them, descending. A partner may make namesakes and references: when
+// there are too many it fails with ErrInvalid, for half an answer would hide the rest.
+func (p *planner) relatedTo(ctx context.Context, names []string) (ns []int64, err error) {
+	d := p.db
 	w, err := d.blocksOf(ctx, &clause{terms: names}, 1<<62)
 	if err != nil {
 		return nil, err
 	}
-	for i := range w.blocks {
+	for i := 0; i < len(w.blocks) && len(ns) < queryNamed; i++ {
 		w.blocks[i].set.descending(w.blocks[i].block, func(n int64) bool {
 			ns = append(ns, n)
-			return len(ns) < 200
+			return len(ns) < queryNamed
 		})
 	}
 	objects, err := rowsBy(ctx, d, false, "n", "", ns)
 	if err != nil {
 		return nil, err
 	}
-	var about, ids []string
+	var about []int64
 	for _, o := range objects {
-		if named[o.Type] {
-			about = append(about, o.ID)
+		if !named[o.Type] {
+			continue
 		}
+		some, err := d.referring(ctx, o.ID, queryRelate)
+		if err != nil {
+			return nil, err
+		}
+		if p.related += len(some); p.related > queryRelated {
+			return nil, fmt.Errorf("%w: more than %d objects refer to what has that name: name it more exactly, such as T1059.001 for T1059, "+
+				"or look for the name as a word", accord.ErrInvalid, queryRelated)
+		}
+		about = append(about, some...)
 	}
-	for _, id := range about {
-		referring, err := d.referring(ctx, id, queryRelate)
-		if err != nil {
-			return nil, err
+	slices.Sort(about)
+	rows, err := rowsBy(ctx, d, false, "n", " AND withdrawn = 0", slices.Compact(about))
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for _, r := range rows {
+		if r.Type != "relationship" {
+			ns = append(ns, r.n)
+			continue
 		}
-		rows, err := rowsBy(ctx, d, false, "n", " AND withdrawn = 0", referring)
-		if err != nil {
-			return nil, err
-		}
-		for _, r := range rows {
-			if r.Type != "relationship" {
-				ns = append(ns, r.n)
-				continue
-			}
-			for _, ref := range r.Refs {
-				if ref.Property == "source_ref" || ref.Property == "target_ref" {
-					ids = append(ids, ref.To)
-				}
+		for _, ref := range r.Refs {
+			if ref.Property == "source_ref" || ref.Property == "target_ref" {
+				ids = append(ids, ref.To)
 			}
 		}
 	}

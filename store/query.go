@@ -19,7 +19,10 @@ const (
 	querySpan   = 2000 // items looked at
 	queryWords  = 200  // words that a beginning may stand for
 	queryValues = 4000 // items of one value, or values of one network, looked at
-	queryRelate = 2000 // relationships of a family looked at
+	queryNamed  = 200  // objects of a family looked at
+	queryRelate = 2000 // relationships of one of them looked at
+
+	queryRelated = 20_000 // of all families of a query: beyond it fails
 )
 
 // clause is one condition on the numbers of items: postings, of which any will do,

@@ -3,7 +3,9 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"accord"
@@ -12,7 +14,8 @@ import (
 
 // What somebody else's items must not make large.
 var boundsTests = map[string]func(*testing.T, *store.DB){
-	"an item with many crowded values is looked at as a whole": crowded,
+	"an item with many crowded values is looked at as a whole":                   crowded,
+	"a family that many namesakes make too large is refused, and says so": namesakes,
 }
 
 // crowded has many values that hundreds of items hold: one look reads so much in all,
@@ -44,4 +47,31 @@ func crowded(t *testing.T, d *store.DB) {
 	if len(links) != 41 || expanded == 0 || cut == 0 || expanded > 10_000 {
 		t.Errorf("%d links, %d items expanded, %d values named alone", len(links), expanded, cut)
 	}
+}
+
+// namesakes are more than a query may look at: half an answer would hide the rest.
+func namesakes(t *testing.T, d *store.DB) {
+	var batch []accord.Item
+	var refs []accord.Ref
+	for n := range 60 {
+		it := described(1+n, "malware", "Emotet", `"x":1`)
+		refs = append(refs, accord.Ref{Property: "object_refs", To: it.ID})
+		batch = append(batch, it)
+	}
+	rare := described(99, "malware", "Rare", `"x":1`)
+	about := described(100, "report", "weekly", `"x":1`)
+	about.Refs = []accord.Ref{{Property: "object_refs", To: rare.ID}}
+	for n := range 350 {
+		r := described(1000+n, "report", "daily", `"x":1`)
+		r.Refs = refs
+		batch = append(batch, r)
+	}
+	ingest(t, d, t0, append(batch, rare, about)...)
+	for _, q := range []string{"family:emotet", "type:report -family:emotet"} {
+		_, _, err := d.Search(t.Context(), accord.Query{Q: q, Now: t0})
+		if !errors.Is(err, accord.ErrInvalid) || !strings.Contains(err.Error(), "name it more exactly") {
+			t.Errorf("%s: %v", q, err)
+		}
+	}
+	finds(t, d, "family:rare", rare, about)
 }
