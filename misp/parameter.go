@@ -4,6 +4,7 @@ package misp
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ import (
 const (
 	mostTerms = 10_000
 	mostWild  = 200
+	mostSigns = 2 * mostWild // % in all
+	longWild  = 4096         // bytes of a text with %
 )
 
 // textOf reads a JSON string, number or boolean as text.
@@ -87,10 +90,19 @@ func texts(v jsontext.Value) ([]string, error) {
 // readTerms reads a filter: a text, with && between alternatives and ! before what
 // must not be; a list of those; or {"OR": […], "AND": […], "NOT": […]}.
 func readTerms(v jsontext.Value) (t terms, err error) {
-	if t, err = termsOf(v); err == nil && len(t.or.wild)+len(t.and.wild)+len(t.not.wild) > mostWild {
-		err = fmt.Errorf("%w: over %d values with %%", accord.ErrInvalid, mostWild)
+	if t, err = termsOf(v); err != nil {
+		return t, err
 	}
-	return t, err
+	signs := 0
+	for _, term := range slices.Concat(t.or.wild, t.and.wild, t.not.wild) {
+		if signs += strings.Count(term, "%"); signs > mostSigns || len(term) > longWild {
+			return t, fmt.Errorf("%w: over %d %% in a filter, or over %d bytes in a text with one", accord.ErrInvalid, mostSigns, longWild)
+		}
+	}
+	if len(t.or.wild)+len(t.and.wild)+len(t.not.wild) > mostWild {
+		return t, fmt.Errorf("%w: over %d values with %%", accord.ErrInvalid, mostWild)
+	}
+	return t, nil
 }
 
 func termsOf(v jsontext.Value) (t terms, err error) {

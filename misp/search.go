@@ -39,6 +39,9 @@ func (s *Server) searchAttributes(r *http.Request, c Caller) (answer, error) {
 		skip, left := q.window()
 		err := s.found(r, c, q, func(e *misp.EventJSON) (bool, error) {
 			for a, o := range members(e) {
+				if err := r.Context().Err(); err != nil {
+					return false, err
+				}
 				if !q.attribute(e, o, a) {
 					continue
 				}

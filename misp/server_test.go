@@ -134,6 +134,8 @@ func TestErrorsHaveTheShapeOfMISP(t *testing.T) {
 		{"POST", "attributes/restSearch", `[1]`, 400, "object"},
 		{"POST", "attributes/restSearch", `{"value":` + strings.Repeat("[", 100) + strings.Repeat("]", 100) + `}`, 400, "deeper"},
 		{"POST", "attributes/restSearch", strings.Repeat(" ", 10_001), 413, "large"},
+		{"POST", "attributes/restSearch", `{"value":"` + strings.Repeat("a%", 401) + `"}`, 400, "over 400"},
+		{"POST", "attributes/restSearch", `{"value":"%` + strings.Repeat("a", 4096) + `"}`, 400, "4096 bytes"},
 		{"POST", "attributes/restSearch", `{"returnFormat":"suricata"}`, 400, "suricata"},
 		{"POST", "events/restSearch", `{"returnFormat":"csv"}`, 400, "csv"},
 		{"GET", "events/view/1", "", 404, "event"},
