@@ -208,32 +208,45 @@ func (m *MISP) disclosed(ctx context.Context, party string, giving map[string]in
 		return nil, fmt.Errorf("read disclosures: %w", err)
 	}
 	entries = slices.DeleteFunc(entries, func(e accord.Entry) bool { return giving[e.Under] != e.UnderVersion || e.UnderVersion == 0 })
-	return readEntries(ctx, m.Node, party, entries)
+	items, _, err := readEntries(ctx, m.Node, party, entries)
+	return items, err
 }
 
-// readEntries reads the objects of entries, as they were sent.
-func readEntries(ctx context.Context, n *Node, party string, entries []accord.Entry) ([]accord.Item, error) {
+// readEntries reads the objects of entries, as they were sent, and names those that
+// cannot be read: they are left out and logged, for one must not take the others
+// from a party.
+func readEntries(ctx context.Context, n *Node, party string, entries []accord.Entry) (items []accord.Item, refused []string, err error) {
 	rows := make([]int64, len(entries))
 	for i, e := range entries {
 		rows[i] = e.Row
 	}
 	bytes, err := n.Store.DisclosedBytes(ctx, party, rows)
 	if err != nil {
-		return nil, fmt.Errorf("read what was sent: %w", err)
+		return nil, nil, fmt.Errorf("read what was sent: %w", err)
 	}
-	out := make([]accord.Item, 0, len(entries))
+	items = make([]accord.Item, 0, len(entries))
 	for _, e := range entries {
 		b := bytes[e.Row]
 		if len(b) == 0 {
 			continue // erased
 		}
-		it, err := stix.Parse(stix.Raw{Bytes: b, Spec: "2.1"}, accord.TLPRed)
-		if err != nil {
-			return nil, fmt.Errorf("read what was sent: %w", err)
+		it, ok := readSent(ctx, n, party, e.ID, b)
+		if !ok {
+			refused = append(refused, e.ID)
+			continue
 		}
-		out = append(out, it)
+		items = append(items, it)
 	}
-	return out, nil
+	return items, refused, nil
+}
+
+// readSent reads one object as it was sent.
+func readSent(ctx context.Context, n *Node, party, id string, b []byte) (it accord.Item, ok bool) {
+	it, err := stix.Parse(stix.Raw{Bytes: b, Spec: "2.1"}, accord.TLPRed)
+	if err != nil {
+		n.Logger.WarnContext(ctx, "left out of MISP events: what was sent cannot be read", "party", party, "id", id, "error", err)
+	}
+	return it, err == nil
 }
 
 var errTooMany = fmt.Errorf("%w: over %d items: read by TAXII or by the API instead", accord.ErrForbidden, mostRows)
@@ -301,9 +314,12 @@ func (c *catalogue) followLog(ctx context.Context, n *Node) error {
 			under[e.ID] = e
 			c.next = int64(e.Stamp)
 		}
-		items, err := readEntries(ctx, n, c.party, entries)
+		items, refused, err := readEntries(ctx, n, c.party, entries)
 		if err != nil {
 			return err
+		}
+		for _, id := range refused {
+			delete(c.rows, id) // an older version that was read no longer stands
 		}
 		for i := range items {
 			it := &items[i]
@@ -339,9 +355,12 @@ func (c *catalogue) history(ctx context.Context, n *Node) error {
 			if d.Retracted == 0 && typeOf(d.Sent.ID) != "report" && typeOf(d.Sent.ID) != "grouping" {
 				continue
 			}
-			it, err := stix.Parse(stix.Raw{Bytes: d.Bytes, Spec: "2.1"}, accord.TLPRed)
-			if err != nil {
-				return fmt.Errorf("read what was sent: %w", err)
+			if len(d.Bytes) == 0 {
+				continue // erased
+			}
+			it, ok := readSent(ctx, n, c.party, d.Sent.ID, d.Bytes)
+			if !ok {
+				continue
 			}
 			r := rowOf(&it, &mispRow{stamp: d.Stamp, retracted: d.Retracted, agreement: d.Agreement, aversion: d.Version})
 			if c.remember(r, &it); r.retracted != 0 {

@@ -3,10 +3,15 @@
 package exchange_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
+	"accord"
 	"accord/exchange"
 	"accord/misp"
 	"accord/testworld"
@@ -74,5 +79,68 @@ func TestWhatMISPEventsHoldIsKnownOnceReadUntilTheyChange(t *testing.T) {
 	shown(t, m, who, "")
 	if n, wrong := lacking(t, m, who, "h1.example"); n != 1 || wrong {
 		t.Errorf("after it was taken back, %d events lack it, wrongly: %v", n, wrong)
+	}
+}
+
+// spoilt is a store in which what was sent of one item cannot be read as STIX.
+type spoilt struct {
+	exchange.Store
+	id string
+}
+
+func (s spoilt) spoil(b []byte) []byte {
+	if bytes.Contains(b, []byte(s.id)) {
+		return []byte(`{"type":"indicator","type":"indicator"}`)
+	}
+	return b
+}
+
+func (s spoilt) DisclosedBytes(ctx context.Context, party string, rows []int64) (map[int64][]byte, error) {
+	out, err := s.Store.DisclosedBytes(ctx, party, rows)
+	for row := range out {
+		out[row] = s.spoil(out[row])
+	}
+	return out, err
+}
+
+func (s spoilt) Disclosures(ctx context.Context, party string, after int64, limit int) ([]accord.Disclosure, error) {
+	out, err := s.Store.Disclosures(ctx, party, after, limit)
+	for i := range out {
+		out[i].Bytes = s.spoil(out[i].Bytes)
+	}
+	return out, err
+}
+
+func TestWhatCannotBeReadIsLeftOutOfMISPAndTheRestServed(t *testing.T) {
+	t.Parallel()
+	w, m, who, _ := feedWorld(t)
+	var said bytes.Buffer
+	w.IL.Node.Logger = slog.New(slog.NewTextHandler(&said, nil))
+	for i := range 3 {
+		w.IL.Ingest(testworld.Object(t, "indicator", fmt.Sprint("i", i), nil))
+	}
+	decided(t, w.IL, w.MA)
+	w.IL.Pass(2 * time.Second)
+	if got, _ := shown(t, m, who, ""); len(got) != 3 {
+		t.Fatalf("with nothing spoilt it shows %v", got)
+	}
+	store := w.IL.Node.Store
+	spoiled := testworld.ID("indicator", "i1")
+	for _, withdrawn := range []bool{false, true} {
+		if withdrawn { // then it is read from what no longer stands
+			w.IL.Node.Store = store
+			w.IL.Withdraw(spoiled)
+			decided(t, w.IL, w.MA)
+			w.IL.Pass(2 * time.Second)
+		}
+		w.IL.Node.Store = spoilt{store, spoiled}
+		said.Reset()
+		got, _ := shown(t, &exchange.MISP{Node: w.IL.Node}, who, "")
+		if len(got) != 2 {
+			t.Errorf("withdrawn %v: with one that cannot be read it shows %v", withdrawn, got)
+		}
+		if !strings.Contains(said.String(), spoiled) {
+			t.Errorf("withdrawn %v: nobody is told: %s", withdrawn, &said)
+		}
 	}
 }
