@@ -51,8 +51,7 @@ type Store interface {
 	Sightings(ctx context.Context, id string) (accord.Sightings, error)
 	Provenance(ctx context.Context, key accord.ItemKey) ([]accord.SourceOf, error)
 	Labels(ctx context.Context, prefix string, limit int) ([]accord.LabelCount, error)
-	Tag(ctx context.Context, id string, tags []string, who string, at accord.Stamp) error
-	Untag(ctx context.Context, id string, tags []string, who string, at accord.Stamp) error
+	Retag(ctx context.Context, id string, add, remove []string, who string, at accord.Stamp) error
 	MarkFalse(ctx context.Context, id, why, who string, at accord.Stamp) error
 	MarkTrue(ctx context.Context, id, who string, at accord.Stamp) error
 	AddMatchBatch(ctx context.Context, batch string, ms []accord.Match, at accord.Stamp) (added int, err error)

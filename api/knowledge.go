@@ -144,15 +144,8 @@ func (a *API) tags(w http.ResponseWriter, r *http.Request, c caller) error {
 		return fmt.Errorf("%w: name the tags to add or to remove", accord.ErrInvalid)
 	}
 	id, now := r.PathValue("id"), accord.StampOf(a.Now())
-	if len(in.Add) > 0 {
-		if err := a.Store.Tag(r.Context(), id, in.Add, c.token.Name, now); err != nil {
-			return err
-		}
-	}
-	if len(in.Remove) > 0 {
-		if err := a.Store.Untag(r.Context(), id, in.Remove, c.token.Name, now); err != nil {
-			return err
-		}
+	if err := a.Store.Retag(r.Context(), id, in.Add, in.Remove, c.token.Name, now); err != nil {
+		return err
 	}
 	return a.known(w, r, id)
 }

@@ -22,6 +22,7 @@ func TestAnAnalystTagsAndMarksAndEverybodyReads(t *testing.T) {
 	}
 	post("tags", `{"add":["watch","tlp:red"]}`).problemNot(t)
 	post("tags", `{"add":["Not Lower"]}`).problem(t, http.StatusUnprocessableEntity, "lower case")
+	post("tags", `{"add":["Not Lower"],"remove":["watch"]}`).problem(t, http.StatusUnprocessableEntity, "lower case")
 	post("tags", `{}`).problem(t, http.StatusUnprocessableEntity, "name the tags")
 	post("false-positive", `{"false_positive":true}`).problem(t, http.StatusUnprocessableEntity, "say why")
 	w.as(analyst, "POST", "/api/v1/items/indicator--none/tags", "application/json", []byte(`{"add":["watch"]}`)).problem(t, http.StatusNotFound)

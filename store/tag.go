@@ -19,7 +19,18 @@ const maxTags = 100
 // that is a marking (tlp:amber, pap:red) raises what the item is held to be. The
 // item is then decided anew everywhere. Nothing happens when it has them already.
 func (d *DB) Tag(ctx context.Context, id string, tags []string, who string, at accord.Stamp) error {
-	for _, t := range tags {
+	return d.Retag(ctx, id, tags, nil, who, at)
+}
+
+// Untag removes tags that [DB.Tag] added. Those the item has not are passed over.
+func (d *DB) Untag(ctx context.Context, id string, tags []string, who string, at accord.Stamp) error {
+	return d.Retag(ctx, id, nil, tags, who, at)
+}
+
+// Retag adds tags as [DB.Tag] does and removes others, all or nothing. A tag in
+// both lists is removed.
+func (d *DB) Retag(ctx context.Context, id string, add, remove []string, who string, at accord.Stamp) error {
+	for _, t := range add {
 		if !accord.ValidTag(t) {
 			return fmt.Errorf("tag %s: %w: tag %q: want up to 200 bytes in lower case on one line, such as watch or namespace:predicate=\"value\"", id, accord.ErrInvalid, t)
 		}
@@ -27,22 +38,20 @@ func (d *DB) Tag(ctx context.Context, id string, tags []string, who string, at a
 			return fmt.Errorf("tag %s: %w: %q is no marking: want tlp:clear, green, amber, amber+strict or red, or pap:clear, green, amber or red (not %v, %v)", id, accord.ErrInvalid, t, tlp, pap)
 		}
 	}
-	return d.know(ctx, "item.tag", id, strings.Join(tags, " "), who, at, func(r *row) (bool, error) {
-		now := slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.Tags, tags))))
-		if len(now) > maxTags {
+	what, detail := "item.tag", strings.Join(add, " ")
+	switch {
+	case len(add) == 0:
+		what, detail = "item.untag", strings.Join(remove, " ")
+	case len(remove) > 0:
+		what, detail = "item.retag", detail+" in place of "+strings.Join(remove, " ")
+	}
+	return d.know(ctx, what, id, detail, who, at, func(r *row) (bool, error) {
+		now := slices.Compact(slices.Sorted(slices.Values(slices.Concat(r.Tags, add))))
+		now = slices.DeleteFunc(now, func(t string) bool { return slices.Contains(remove, t) })
+		if len(now) > max(maxTags, len(r.Tags)) {
 			return false, fmt.Errorf("%w: an item has at most %d tags: remove some", accord.ErrInvalid, maxTags)
 		}
-		changed := len(now) != len(r.Tags)
-		r.tag(now)
-		return changed, nil
-	})
-}
-
-// Untag removes tags that [DB.Tag] added. Those the item has not are passed over.
-func (d *DB) Untag(ctx context.Context, id string, tags []string, who string, at accord.Stamp) error {
-	return d.know(ctx, "item.untag", id, strings.Join(tags, " "), who, at, func(r *row) (bool, error) {
-		now := slices.DeleteFunc(slices.Clone(r.Tags), func(t string) bool { return slices.Contains(tags, t) })
-		changed := len(now) != len(r.Tags)
+		changed := !slices.Equal(now, slices.Sorted(slices.Values(r.Tags)))
 		r.tag(now)
 		return changed, nil
 	})
