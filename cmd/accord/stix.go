@@ -4,10 +4,13 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 
@@ -24,7 +27,8 @@ type stixValidateCmd struct {
 	Files  []string `arg:"" help:"Files of STIX 2.1 or 2.0, plain or gzip: bundles, TAXII envelopes, lists, single objects; - is standard input. All are one set: versions of an object are compared."`
 	Strict bool     `help:"What the standard only advises (SHOULD) counts as not valid too."`
 	Must   bool     `help:"Leave out what the standard only advises."`
-	Max    int      `help:"Print at most so many findings; 0: all. The others are counted." default:"1000" placeholder:"N"`
+	Max    int      `help:"Print at most so many findings, as text so many of each level; 0: each. The others are counted." default:"1000" placeholder:"N"`
+	All    bool     `help:"Print each finding, as --max 0 does. As text, without it, what is advised is folded: after three of one code, the others are one line at the end."`
 	JSON   bool     `help:"Print one JSON object: findings, report, valid."`
 }
 
@@ -33,7 +37,10 @@ func (c *stixValidateCmd) Run(e *env) error {
 	if c.Max < 0 {
 		return errStatus{2, fmt.Errorf("--max %d: want 0 or more", c.Max)}
 	}
-	out := findings{w: bufio.NewWriter(e.stdout), json: c.JSON, most: c.Max, must: c.Must && !c.Strict}
+	if c.All {
+		c.Max = 0
+	}
+	out := findings{w: bufio.NewWriter(e.stdout), json: c.JSON, most: c.Max, must: c.Must && !c.Strict, advised: map[string]int{}, more: map[string]int{}}
 	out.begin()
 	v := stix.NewValidator(stix.DefaultLimits)
 	var unread error
@@ -100,15 +107,21 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
+// advisedShown is how many findings of one advised code text shows: a few that are
+// against a MUST must not drown.
+const advisedShown = 3
+
 // findings prints findings as text or as JSON, without holding them.
 type findings struct {
-	w      *bufio.Writer
-	file   string
-	json   bool
-	must   bool // leave out what is advised
-	most   int
-	shown  int
-	hidden int
+	w       *bufio.Writer
+	file    string
+	json    bool
+	must    bool           // leave out what is advised
+	most    int            // of all, as text of each level; 0: each
+	shown   [2]int         // by level
+	advised map[string]int // shown of each code of level SHOULD
+	more    map[string]int // and not shown
+	hidden  int
 }
 
 // named is a finding and the file it was found in, as --json prints it.
@@ -127,11 +140,11 @@ func (p *findings) add(f stix.Finding) error {
 	if p.must && f.Level == stix.Should {
 		return nil
 	}
-	if p.most > 0 && p.shown == p.most {
+	if !p.room(f) {
 		p.hidden++
 		return nil
 	}
-	p.shown++
+	p.shown[f.Level]++
 	if !p.json {
 		object := ""
 		if f.Object != "" {
@@ -144,11 +157,40 @@ func (p *findings) add(f stix.Finding) error {
 	if err != nil {
 		return fmt.Errorf("write finding: %w", err)
 	}
-	if p.shown > 1 {
+	if p.shown[stix.Must]+p.shown[stix.Should] > 1 {
 		_ = p.w.WriteByte(',')
 	}
 	_, err = p.w.Write(append([]byte{'\n'}, line...))
 	return err
+}
+
+// room reports whether f is to be printed.
+func (p *findings) room(f stix.Finding) bool {
+	if p.most == 0 {
+		return true
+	}
+	if p.json {
+		return p.shown[stix.Must]+p.shown[stix.Should] < p.most
+	}
+	if f.Level == stix.Must {
+		return p.shown[stix.Must] < p.most
+	}
+	if p.advised[f.Code] == advisedShown || p.shown[stix.Should] == p.most {
+		p.more[f.Code]++
+		return false
+	}
+	p.advised[f.Code]++
+	return true
+}
+
+// folded prints how many of each advised code are not shown, the most first.
+func (p *findings) folded() {
+	codes := slices.SortedFunc(maps.Keys(p.more), func(a, b string) int {
+		return cmp.Or(cmp.Compare(p.more[b], p.more[a]), cmp.Compare(a, b))
+	})
+	for _, code := range codes {
+		fmt.Fprintf(p.w, "… and %d more of %s\n", p.more[code], code)
+	}
 }
 
 // end prints the counts and flushes.
@@ -161,8 +203,9 @@ func (p *findings) end(r stix.Report, valid bool) error {
 		fmt.Fprintf(p.w, "\n],\"omitted\":%d,\"report\":%s,\"valid\":%t}\n", p.hidden, line, valid)
 		return p.w.Flush()
 	}
+	p.folded()
 	if p.hidden > 0 {
-		fmt.Fprintf(p.w, "%d more findings are not shown: see --max.\n", p.hidden)
+		fmt.Fprintf(p.w, "%d findings are not shown: --all prints each.\n", p.hidden)
 	}
 	fmt.Fprintf(p.w, "%d objects, %d not valid; findings: %d MUST, %d SHOULD", r.Objects, r.Invalid, r.Must, r.Should)
 	if r.Upgraded > 0 {
