@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"accord"
 	"accord/format/stix"
 )
 
@@ -80,17 +81,26 @@ func (c *stixValidateCmd) read(e *env, v *stix.Validator, name string, out *find
 	return v.Read(until(e, in), func(f stix.Finding) error { return out.add(f) })
 }
 
-// unzipped reads in, or what is in it when it is gzip.
+// unzipped reads in, or what is in it when it is gzip. Nothing at all is refused: a
+// pipe whose writer failed must not pass for valid.
 func unzipped(in io.Reader) (io.Reader, error) {
 	buffered := bufio.NewReaderSize(in, 64<<10)
-	if head, _ := buffered.Peek(2); len(head) < 2 || head[0] != 0x1f || head[1] != 0x8b {
-		return buffered, nil
+	head, err := buffered.Peek(2)
+	if len(head) == 2 && head[0] == 0x1f && head[1] == 0x8b {
+		z, err := gzip.NewReader(buffered)
+		if err != nil {
+			return nil, fmt.Errorf("read gzip: %w", err)
+		}
+		buffered = bufio.NewReaderSize(z, 64<<10)
+		head, err = buffered.Peek(1)
+		if len(head) == 0 && !errors.Is(err, io.EOF) {
+			return nil, fmt.Errorf("read gzip: %w", err)
+		}
 	}
-	z, err := gzip.NewReader(buffered)
-	if err != nil {
-		return nil, fmt.Errorf("read gzip: %w", err)
+	if len(head) == 0 && (err == nil || errors.Is(err, io.EOF)) {
+		return nil, fmt.Errorf("%w: it is empty: there is nothing to read", accord.ErrInvalid)
 	}
-	return z, nil
+	return buffered, nil
 }
 
 // until reads in until the command is interrupted.
