@@ -35,15 +35,16 @@ const mostRows = 1_000_000
 // bytes are read when an event is asked for.
 type MISP struct {
 	Node *Node
+	// MostRows is how many items are known of all callers together: beyond it, what is
+	// known of who asked longest ago is forgotten. Default 1,250,000.
+	MostRows int
 
 	mu    sync.Mutex
 	cats  map[string]*catalogue // by party; "" is the node's own
 	order []string              // of use, the oldest first
+	sizes map[string]int        // by party: rows, and one
 	held  held
 }
-
-// catalogues is how many callers' catalogues are kept.
-const catalogues = 8
 
 var _ misp.Backend = (*MISP)(nil)
 
@@ -136,6 +137,7 @@ func (m *MISP) view(ctx context.Context, who misp.Caller, feed string) (*view, e
 	if errors.Is(err, errTooMany) { // known from here on, without what it took to find out
 		c.full, c.rows, c.memberOf, c.views = true, nil, nil, nil
 	}
+	m.room(c)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +149,7 @@ func (m *MISP) view(ctx context.Context, who misp.Caller, feed string) (*view, e
 	return v, nil
 }
 
-// catalogue returns the party's, and forgets the one that was used longest ago.
+// catalogue returns the party's.
 func (m *MISP) catalogue(party string) *catalogue {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -158,12 +160,38 @@ func (m *MISP) catalogue(party string) *catalogue {
 	if m.cats[party] == nil {
 		m.cats[party] = &catalogue{party: party, rows: map[string]*mispRow{}, memberOf: map[string]map[string]bool{}, next: 0}
 	}
-	if len(m.order) > catalogues {
-		delete(m.cats, m.order[0])
-		m.held.forget(m.order[0])
-		m.order = m.order[1:]
-	}
 	return m.cats[party]
+}
+
+// room notes how large a catalogue, whose lock is held, has become, and forgets those
+// that were used longest ago until there is room for it.
+func (m *MISP) room(c *catalogue) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cats[c.party] != c {
+		return // forgotten meanwhile
+	}
+	if m.sizes == nil {
+		m.sizes = map[string]int{}
+	}
+	m.sizes[c.party] = 1 + len(c.rows)
+	total := 0
+	for _, n := range m.sizes {
+		total += n
+	}
+	for _, party := range slices.Clone(m.order) {
+		if total <= cmp.Or(m.MostRows, mostRows+mostRows/4) {
+			return
+		}
+		if party == c.party {
+			continue
+		}
+		total -= m.sizes[party]
+		delete(m.cats, party)
+		delete(m.sizes, party)
+		m.held.forget(party)
+		m.order = slices.DeleteFunc(m.order, func(s string) bool { return s == party })
+	}
 }
 
 // items reads the bytes of rows, of a party as they were sent and as the outbox

@@ -144,3 +144,41 @@ func TestWhatCannotBeReadIsLeftOutOfMISPAndTheRestServed(t *testing.T) {
 		}
 	}
 }
+
+// counted is a store that counts how often a log is read from its beginning.
+type counted struct {
+	exchange.Store
+	histories int
+}
+
+func (s *counted) Disclosures(ctx context.Context, party string, after int64, limit int) ([]accord.Disclosure, error) {
+	if after < 0 {
+		s.histories++
+	}
+	return s.Store.Disclosures(ctx, party, after, limit)
+}
+
+func TestManyMISPCallersAreKeptWhileTheirItemsAreFew(t *testing.T) {
+	t.Parallel()
+	w, m, who, _ := feedWorld(t)
+	for i := range 3 {
+		w.IL.Ingest(testworld.Object(t, "indicator", fmt.Sprint("i", i), nil))
+	}
+	decided(t, w.IL, w.MA)
+	w.IL.Pass(2 * time.Second)
+	for most, want := range map[int]int{0: 1, 5: 2} { // 5: too few for two callers
+		store := &counted{Store: w.IL.Node.Store}
+		w.IL.Node.Store = store
+		m = &exchange.MISP{Node: m.Node, MostRows: most}
+		shown(t, m, who, "")
+		for i := range 20 {
+			if _, err := m.Heads(t.Context(), misp.Caller{Name: "p", Party: fmt.Sprintf("p%d.accord.test", i)}, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, _ := shown(t, m, who, ""); len(got) != 3 || store.histories != want {
+			t.Errorf("with room for %d: it shows %v, its log was read %d times, want %d", most, got, store.histories, want)
+		}
+		w.IL.Node.Store = store.Store
+	}
+}
