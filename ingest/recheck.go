@@ -27,7 +27,7 @@ type Recheck struct {
 // RecheckStore is what a recheck needs of the store.
 type RecheckStore interface {
 	SoughtSince(ctx context.Context, after int64, limit int) ([]accord.SoughtChange, error)
-	Hold(ctx context.Context, keys []accord.ItemKey, list string, at accord.Stamp) error
+	HoldAndAdvance(ctx context.Context, lists map[string][]accord.ItemKey, stage string, from, to int64, at accord.Stamp) error
 	LastSeq(ctx context.Context) (int64, error)
 	Cursor(ctx context.Context, stage string) (int64, error)
 	Advance(ctx context.Context, stage string, from, to int64) error
@@ -58,10 +58,7 @@ func (r *Recheck) Run(ctx context.Context) (sum Rechecked, err error) {
 	}
 	end, err := r.Store.LastSeq(ctx)
 	for err == nil && at < end && ctx.Err() == nil {
-		from := at
-		if at, err = r.step(ctx, at, end, &sum); err == nil {
-			err = r.Store.Advance(ctx, recheckAt, from, at)
-		}
+		at, err = r.step(ctx, at, end, &sum)
 	}
 	if ctx.Err() != nil {
 		return sum, nil //nolint:nilerr // it goes on at the next start
@@ -91,12 +88,14 @@ func (r *Recheck) begin(ctx context.Context) (int64, error) {
 	return 0, r.Store.Advance(ctx, recheckFor, which, r.Lists)
 }
 
-// step looks at one batch and returns where the next begins.
-func (r *Recheck) step(ctx context.Context, at, end int64, sum *Rechecked) (int64, error) {
-	batch, err := r.Store.SoughtSince(ctx, at, recheckSize)
-	if err != nil || len(batch) == 0 {
-		return end, err
+// step does one batch, commits what it changes with the cursor, and returns where
+// the next begins.
+func (r *Recheck) step(ctx context.Context, from, end int64, sum *Rechecked) (int64, error) {
+	batch, err := r.Store.SoughtSince(ctx, from, recheckSize)
+	if err != nil {
+		return from, err
 	}
+	at := end
 	change := map[string][]accord.ItemKey{}
 	for _, c := range batch {
 		if at = c.Seq; len(c.Sought) == 0 {
@@ -120,12 +119,8 @@ func (r *Recheck) step(ctx context.Context, at, end int64, sum *Rechecked) (int6
 		}
 		change[list] = append(change[list], c.Sought[0].Indicator)
 	}
-	for list, keys := range change {
-		if err := r.Store.Hold(ctx, keys, list, accord.StampOf(r.Now())); err != nil {
-			return at, err
-		}
-	}
-	return min(at, end), nil
+	at = min(at, end)
+	return at, r.Store.HoldAndAdvance(ctx, change, recheckAt, from, at, accord.StampOf(r.Now()))
 }
 
 func wrapRecheck(err error) error {

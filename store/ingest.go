@@ -393,19 +393,41 @@ func (d *DB) Ingest(ctx context.Context, items []accord.Item, at accord.Stamp) (
 // Hold records that these items must not become protections because of list.
 // Keys that are not stored are passed over.
 func (d *DB) Hold(ctx context.Context, keys []accord.ItemKey, list string, at accord.Stamp) error {
-	return d.write(ctx, "hold", func(t *tx) error {
-		e, err := t.load(ctx, idsOf(keys), at)
-		if err != nil {
+	return d.write(ctx, "hold", func(t *tx) error { return t.hold(ctx, map[string][]accord.ItemKey{list: keys}, at) })
+}
+
+// HoldAndAdvance holds the items of each list as [DB.Hold] does, those of the list
+// "" no more, and moves the cursor of a stage on, all or nothing.
+func (d *DB) HoldAndAdvance(ctx context.Context, lists map[string][]accord.ItemKey, stage string, from, to int64, at accord.Stamp) error {
+	return d.write(ctx, "hold for "+stage, func(t *tx) error {
+		if err := t.advance(ctx, stage, from, to); err != nil {
 			return err
 		}
+		return t.hold(ctx, lists, at)
+	})
+}
+
+func (t *tx) hold(ctx context.Context, lists map[string][]accord.ItemKey, at accord.Stamp) error {
+	var ids []string
+	for _, keys := range lists {
+		ids = append(ids, idsOf(keys)...)
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	e, err := t.load(ctx, ids, at)
+	if err != nil {
+		return err
+	}
+	for list, keys := range lists {
 		for _, key := range keys {
 			if v := e.find(key); v != nil && v.Held != list {
 				v.Held = list
 				e.touch(v, accord.ChangeItem)
 			}
 		}
-		return e.finish(ctx)
-	})
+	}
+	return e.finish(ctx)
 }
 
 // Withdraw takes back every version of an item of the node's own and returns how

@@ -14,7 +14,7 @@ import (
 
 // What somebody else's items must not make large.
 var boundsTests = map[string]func(*testing.T, *store.DB){
-	"an item with many crowded values is looked at as a whole":                   crowded,
+	"an item with many crowded values is looked at as a whole":            crowded,
 	"a family that many namesakes make too large is refused, and says so": namesakes,
 }
 

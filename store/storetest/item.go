@@ -29,6 +29,7 @@ var itemTests = map[string]func(*testing.T, *store.DB){
 	"a withdrawn item is withdrawn in every version":            withdrawn,
 	"an item that is not the node's own cannot be withdrawn":    notOwn,
 	"a held item is sought and marked":                          held,
+	"a hold and its cursor are all or nothing":                  heldWithCursor,
 	"the values sought follow the newest version":               sought,
 	"references are found from what they point at":              referrers,
 	"an author is known by what it wrote":                       authors,
@@ -265,6 +266,31 @@ func held(t *testing.T, d *store.DB) {
 	}
 	if c := must(d.Counts(t.Context()))(t); c.Held != 1 || c.Items != 1 {
 		t.Errorf("counts %+v", c)
+	}
+}
+
+func heldWithCursor(t *testing.T, d *store.DB) {
+	a, b := indicator(1, t0), indicator(2, t0)
+	ingest(t, d, t0, a, b)
+	hold := func(from, to int64, list string) error {
+		lists := map[string][]accord.ItemKey{list: {a.ItemKey}, "": {b.ItemKey}}
+		return d.HoldAndAdvance(t.Context(), lists, "recheck", from, to, t0+1)
+	}
+	heldBy := func() string { return must(d.Item(t.Context(), a.ID))(t).Held }
+	if err := hold(7, 9, "top-sites"); !errors.Is(err, accord.ErrConflict) || heldBy() != "" {
+		t.Errorf("a lost cursor: %v, held by %q", err, heldBy())
+	}
+	check(t, d.Hold(t.Context(), []accord.ItemKey{b.ItemKey}, "other", t0))
+	check(t, hold(0, 9, "top-sites"))
+	if by, free := heldBy(), must(d.Item(t.Context(), b.ID))(t).Held; by != "top-sites" || free != "" {
+		t.Errorf("held by %q and %q, want top-sites and none", by, free)
+	}
+	if at := must(d.Cursor(t.Context(), "recheck"))(t); at != 9 {
+		t.Errorf("the cursor is at %d, want 9", at)
+	}
+	check(t, d.HoldAndAdvance(t.Context(), nil, "recheck", 9, 12, t0+1))
+	if at := must(d.Cursor(t.Context(), "recheck"))(t); at != 12 {
+		t.Errorf("with nothing to hold the cursor is at %d, want 12", at)
 	}
 }
 
