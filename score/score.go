@@ -240,7 +240,7 @@ func (m *Models) base(it *accord.Item, model *Model, s *accord.Score) float64 {
 	factor := 1.0
 	for _, tags := range [][]string{it.Labels, it.Tags} {
 		for _, tag := range tags {
-			p, known := Points(tag)
+			p, known := pointsOf(tag)
 			if !known {
 				continue
 			}

@@ -26,8 +26,8 @@ var taxonomies = map[string]float64{
 	`false-positive:risk="low"`:                                   75, `false-positive:risk="medium"`: 50, `false-positive:risk="high"`: 25,
 }
 
-// Points is what a label or tag says of how far an item is to be trusted, 0–100.
-func Points(tag string) (points float64, known bool) {
+// pointsOf is what a label or tag says of how far an item is to be trusted, 0–100.
+func pointsOf(tag string) (points float64, known bool) {
 	if strings.IndexByte(tag, '=') < 0 {
 		return 0, false
 	}

@@ -234,31 +234,7 @@ func (c Config) check() error {
 	if visible(c.Self.Title) != c.Self.Title {
 		bad("self.title %+q: %s", c.Self.Title, unseenRefused)
 	}
-	listen := map[string]string{"listen.node": c.Listen.Node, "listen.console": c.Listen.Console, "listen.dns": c.Listen.DNS}
-	for _, key := range sortedKeys(listen) {
-		addr := listen[key]
-		if addr == "" && key == "listen.dns" {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(addr); err != nil {
-			bad("%s %q: want host:port", key, addr)
-		}
-	}
-	if (c.Listen.ConsoleCert == "") != (c.Listen.ConsoleKey == "") {
-		bad("listen.console_cert and listen.console_key go together")
-	}
-	if c.Listen.ConsoleCert == "" && !loopback(c.Listen.Console) {
-		bad("listen.console %q is not a loopback address: give console_cert and console_key, or put a TLS proxy before a loopback address", c.Listen.Console)
-	}
-	if c.Listen.URL != "" && !bareHTTPS(c.Listen.URL) {
-		bad("listen.url %q: want https://host:port", c.Listen.URL)
-	}
-	if c.Listen.ConsoleURL != "" {
-		u, err := url.Parse(c.Listen.ConsoleURL)
-		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
-			bad("listen.console_url %q: want https://host or https://host:port", c.Listen.ConsoleURL)
-		}
-	}
+	c.checkListen(bad)
 	if !strings.HasPrefix(c.Store.URL, "sqlite:") && !strings.HasPrefix(c.Store.URL, "postgres://") && !strings.HasPrefix(c.Store.URL, "postgresql://") {
 		bad("store.url %q: want \"sqlite:FILE\" or \"postgres://…\"", c.Store.URL)
 	}
@@ -289,6 +265,35 @@ func (c Config) check() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// checkListen calls bad with each thing that is wrong with [listen].
+func (c Config) checkListen(bad func(format string, args ...any)) {
+	listen := map[string]string{"listen.node": c.Listen.Node, "listen.console": c.Listen.Console, "listen.dns": c.Listen.DNS}
+	for _, key := range sortedKeys(listen) {
+		addr := listen[key]
+		if addr == "" && key == "listen.dns" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			bad("%s %q: want host:port", key, addr)
+		}
+	}
+	if (c.Listen.ConsoleCert == "") != (c.Listen.ConsoleKey == "") {
+		bad("listen.console_cert and listen.console_key go together")
+	}
+	if c.Listen.ConsoleCert == "" && !loopback(c.Listen.Console) {
+		bad("listen.console %q is not a loopback address: give console_cert and console_key, or put a TLS proxy before a loopback address", c.Listen.Console)
+	}
+	if c.Listen.URL != "" && !bareHTTPS(c.Listen.URL) {
+		bad("listen.url %q: want https://host:port", c.Listen.URL)
+	}
+	if c.Listen.ConsoleURL != "" {
+		u, err := url.Parse(c.Listen.ConsoleURL)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
+			bad("listen.console_url %q: want https://host or https://host:port", c.Listen.ConsoleURL)
+		}
+	}
 }
 
 func loopback(addr string) bool {

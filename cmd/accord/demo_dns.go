@@ -66,16 +66,8 @@ type programResolver struct {
 func (r *programResolver) kind() string     { return r.name }
 func (r *programResolver) describe() string { return r.name + " on " + r.addr }
 
-// startProgram writes the resolver's configuration, most of it by "accord
-// resolver", and starts it.
-func (d *demo) startProgram(ctx context.Context, kind, program string) (resolver, error) {
-	dir := filepath.Join(d.dir, kind)
-	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // a resolver may drop its privileges
-		return nil, err
-	}
-	if _, err := d.ma.accord(ctx, nil, "resolver", kind, "--dir", dir, "-o", dir); err != nil {
-		return nil, err
-	}
+// configure writes the file that a resolver starts from and returns its arguments.
+func (d *demo) configure(kind, dir string) (args []string, err error) {
 	host, port, err := net.SplitHostPort(d.resolverAddr)
 	if err != nil {
 		return nil, err
@@ -84,7 +76,7 @@ func (d *demo) startProgram(ctx context.Context, kind, program string) (resolver
 	if err != nil {
 		return nil, err
 	}
-	conf, args := filepath.Join(dir, kind+".conf"), []string(nil)
+	conf := filepath.Join(dir, kind+".conf")
 	var text string
 	switch kind {
 	case "unbound":
@@ -124,7 +116,21 @@ include %q;
 `, dir, filepath.Join(dir, "session.key"), port, host, stubHost, stubPort,
 			filepath.Join(dir, "accord-policy.conf"), filepath.Join(dir, "accord-zones.conf"))
 	}
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+	return args, os.WriteFile(conf, []byte(text), 0o600)
+}
+
+// startProgram writes the resolver's configuration, most of it by "accord
+// resolver", and starts it.
+func (d *demo) startProgram(ctx context.Context, kind, program string) (resolver, error) {
+	dir := filepath.Join(d.dir, kind)
+	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // a resolver may drop its privileges
+		return nil, err
+	}
+	if _, err := d.ma.accord(ctx, nil, "resolver", kind, "--dir", dir, "-o", dir); err != nil {
+		return nil, err
+	}
+	args, err := d.configure(kind, dir)
+	if err != nil {
 		return nil, err
 	}
 	log, err := os.Create(filepath.Join(d.dir, kind+".log"))

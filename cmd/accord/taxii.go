@@ -167,6 +167,22 @@ func (s taxiiServer) find(ctx context.Context, c *taxii.Client, roots []string, 
 	return "", taxii.Collection{}, fmt.Errorf("%w: collection %q: \"accord taxii discover\" lists the %d there are", accord.ErrNotFound, name, len(seen))
 }
 
+// collection returns a client of the server and where the collection is that name
+// is the id, alias or title of; set alters the client before it asks.
+func (s taxiiServer) collection(e *env, name string, set func(*taxii.Client)) (c *taxii.Client, root string, col taxii.Collection, err error) {
+	c, named, err := s.client()
+	if err != nil {
+		return nil, "", col, err
+	}
+	set(c)
+	roots, _, err := s.roots(e, c, named)
+	if err != nil {
+		return nil, "", col, err
+	}
+	root, col, err = s.find(e.ctx, c, roots, name)
+	return c, root, col, err
+}
+
 type taxiiDiscoverCmd struct {
 	taxiiServer
 }

@@ -46,16 +46,7 @@ func (t *taxiiGetCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	c, named, err := t.client()
-	if err != nil {
-		return err
-	}
-	c.PageLimit = t.Page
-	roots, _, err := t.roots(e, c, named)
-	if err != nil {
-		return err
-	}
-	root, col, err := t.find(e.ctx, c, roots, t.Collection)
+	c, root, col, err := t.collection(e, t.Collection, func(c *taxii.Client) { c.PageLimit = t.Page })
 	if err != nil {
 		return err
 	}

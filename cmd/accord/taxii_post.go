@@ -9,6 +9,7 @@ import (
 
 	"accord"
 	"accord/format/stix"
+	"accord/taxii"
 )
 
 type taxiiPostCmd struct {
@@ -24,16 +25,7 @@ func (t *taxiiPostCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	c, named, err := t.client()
-	if err != nil {
-		return err
-	}
-	c.StatusWait = t.Wait
-	roots, _, err := t.roots(e, c, named)
-	if err != nil {
-		return err
-	}
-	root, col, err := t.find(e.ctx, c, roots, t.Collection)
+	c, root, col, err := t.collection(e, t.Collection, func(c *taxii.Client) { c.StatusWait = t.Wait })
 	if err != nil {
 		return err
 	}

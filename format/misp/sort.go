@@ -17,13 +17,13 @@ type Part struct {
 	Version accord.Stamp // 0: an observable
 	Created accord.Stamp
 	Author  string
-	Head    bool     // see [IsHead]
+	Head    bool     // a report, or a grouping that is no MISP object: see [HeadID]
 	Refs    []string // what it refers to, author and place of a sighting excluded
 }
 
 // PartOf returns what sorting needs to know of an item.
 func PartOf(it *accord.Item) Part {
-	p := Part{ID: it.ID, Version: it.Version, Created: it.Created, Author: it.CreatedBy, Head: IsHead(it)}
+	p := Part{ID: it.ID, Version: it.Version, Created: it.Created, Author: it.CreatedBy, Head: isHead(it)}
 	for _, r := range it.Refs {
 		if r.Property != "created_by_ref" && r.Property != "where_sighted_refs" {
 			p.Refs = append(p.Refs, r.To)

@@ -44,9 +44,9 @@ func dayOf(at accord.Stamp) string {
 	return at.Time().Format(time.DateOnly)
 }
 
-// IsHead reports whether an item becomes an event, which holds what it refers to:
+// isHead reports whether an item becomes an event, which holds what it refers to:
 // a report, or a grouping that is no MISP object.
-func IsHead(it *accord.Item) bool {
+func isHead(it *accord.Item) bool {
 	return it.Type == "report" || it.Type == "grouping" && !strings.Contains(string(it.Bytes), `"`+extensionID+`"`)
 }
 

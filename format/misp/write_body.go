@@ -271,7 +271,7 @@ func (w *writing) rest(r *raw) {
 		w.opinion(r)
 	case r.Type == "note":
 		w.report(r, str(r.p, "abstract"), str(r.p, "content"))
-	case IsHead(&r.Item):
+	case isHead(&r.Item):
 		r.done = true
 		w.lose(r.ID, r.Type, "that the event refers to it: it is an event of its own")
 	case r.Type == "marking-definition" || r.Type == "extension-definition":
