@@ -134,7 +134,7 @@ func (d *DB) appraiseChanges(ctx context.Context, author string) (bool, error) {
 		}
 	}
 	a := appraisal{}
-	var words []accord.ItemKey
+	var words []int64
 	for _, c := range changes {
 		r := byKey[c.Key]
 		switch {
@@ -144,7 +144,7 @@ func (d *DB) appraiseChanges(ctx context.Context, author string) (bool, error) {
 		case r.Type == "indicator":
 			a.indicator(r, c, author, oldest[r.ID])
 		case r.Type == "opinion" || r.Type == "sighting":
-			words = append(words, r.ItemKey)
+			words = append(words, r.n)
 		}
 	}
 	if err := d.appraiseWords(ctx, &a, words); err != nil {
@@ -202,28 +202,40 @@ func wrong(reason string) bool {
 
 // appraiseWords reads what opinions and sightings say of indicators: an opinion
 // that disagrees (STIX 2.1 §4.12) and a sighting counted 0 call it wrong.
-func (d *DB) appraiseWords(ctx context.Context, a *appraisal, keys []accord.ItemKey) error {
-	items, err := d.Items(ctx, keys)
+func (d *DB) appraiseWords(ctx context.Context, a *appraisal, ns []int64) error {
+	read, err := bySize(ctx, d, ns)
 	if err != nil {
 		return err
 	}
 	var about []string
-	for _, it := range items {
-		var says struct {
-			Opinion string `json:"opinion"`
-			Count   *int64 `json:"count"`
+	for _, part := range read {
+		items, err := rowsBy(ctx, d, true, "n", "", part)
+		if err != nil {
+			return err
 		}
-		if json.Unmarshal(it.Bytes, &says) != nil {
-			continue // erased
-		}
-		no := it.Type == "opinion" && strings.HasSuffix(says.Opinion, "disagree") || it.Type == "sighting" && says.Count != nil && *says.Count == 0
-		for _, ref := range it.Refs {
-			if no && (ref.Property == "object_refs" || ref.Property == "sighting_of_ref") && strings.HasPrefix(ref.To, "indicator--") {
-				about = append(about, ref.To)
-			}
+		for i := range items {
+			about = append(about, calledWrong(&items[i].Item)...)
 		}
 	}
 	return d.markAll(ctx, a, about, markFalse)
+}
+
+// calledWrong are the indicators that an opinion or a sighting calls wrong.
+func calledWrong(it *accord.Item) (about []string) {
+	var says struct {
+		Opinion string `json:"opinion"`
+		Count   *int64 `json:"count"`
+	}
+	if json.Unmarshal(it.Bytes, &says) != nil {
+		return nil // erased
+	}
+	no := it.Type == "opinion" && strings.HasSuffix(says.Opinion, "disagree") || it.Type == "sighting" && says.Count != nil && *says.Count == 0
+	for _, ref := range it.Refs {
+		if no && (ref.Property == "object_refs" || ref.Property == "sighting_of_ref") && strings.HasPrefix(ref.To, "indicator--") {
+			about = append(about, ref.To)
+		}
+	}
+	return about
 }
 
 // markAll marks the indicators among ids that are stored.

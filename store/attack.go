@@ -45,8 +45,11 @@ func (d *DB) Referring(ctx context.Context, ids []string, fn func(accord.Item) e
 	if err != nil {
 		return fmt.Errorf("referring: %w", err)
 	}
-	slices.Sort(ns)
-	for part := range slices.Chunk(slices.Compact(ns), 256) {
+	read, err := bySize(ctx, d, ns)
+	if err != nil {
+		return fmt.Errorf("referring: %w", err)
+	}
+	for _, part := range read {
 		rows, err := rowsBy(ctx, d, true, "n", " AND latest = 1", part)
 		if err != nil {
 			return fmt.Errorf("referring: %w", err)

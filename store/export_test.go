@@ -77,3 +77,12 @@ func (d *DB) Columns(ctx context.Context) (map[string][]Column, error) {
 
 // Pack has rows go into PostgreSQL in statements of many rows, not by COPY.
 func (d *DB) Pack() { d.packed = true }
+
+// Parts cuts items of these sizes, numbered from 0, into what is read at once.
+func Parts(rows int, sizes ...int64) [][]int64 {
+	var list []sized
+	for n, size := range sizes {
+		list = append(list, sized{int64(n), size})
+	}
+	return parts(list, rows)
+}

@@ -26,6 +26,42 @@ func rowsBy[K any](ctx context.Context, q querier, full bool, head, tail string,
 	return out, err
 }
 
+// How much is read at once of items with their bytes, which may be many.
+const (
+	readBytes = 16 << 20
+	readRows  = 256
+)
+
+// sized is an item and how many bytes it has.
+type sized struct{ n, size int64 }
+
+// parts cuts a list where the items come to rows, or their bytes to readBytes.
+func parts(list []sized, rows int) (out [][]int64) {
+	total := int64(0)
+	for _, s := range list {
+		last := len(out) - 1
+		if last < 0 || len(out[last]) == rows || total+s.size > readBytes {
+			out, total, last = append(out, nil), 0, last+1
+		}
+		out[last] = append(out[last], s.n)
+		total += s.size
+	}
+	return out
+}
+
+// bySize cuts the numbers of items into parts that may be read at once.
+func bySize(ctx context.Context, q querier, ns []int64) ([][]int64, error) {
+	var list []sized
+	ns = slices.Compact(slices.Sorted(slices.Values(ns)))
+	err := each(ctx, q, "SELECT n, length(bytes) FROM item WHERE n IN ", "", nil, ns, func(r *sql.Rows) error {
+		var s sized
+		err := r.Scan(&s.n, &s.size)
+		list = append(list, s)
+		return err
+	})
+	return parts(list, readRows), err
+}
+
 // Items returns those of keys that are stored, in the order of keys, with bytes.
 func (d *DB) Items(ctx context.Context, keys []accord.ItemKey) ([]accord.Item, error) {
 	ids := idsOf(keys)

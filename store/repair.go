@@ -66,11 +66,16 @@ func (d *DB) derive(ctx context.Context) error {
 // reindex reads every item, a page at a time, and writes what it is found by.
 func (t *tx) reindex(ctx context.Context, totals map[tallyKey]int64) error {
 	authors := map[string]int64{}
-	const page = 1000
 	for after := int64(0); ; {
 		var observables, refs []any
 		var m move
-		seen := 0
+		page, err := t.following(ctx, after)
+		if err != nil {
+			return err
+		}
+		if page == 0 {
+			break
+		}
 		rows, err := t.query(ctx, "SELECT "+itemFull+" FROM item WHERE n > $1 ORDER BY n LIMIT $2", after, page)
 		if err == nil {
 			err = all(rows, func(r *sql.Rows) error {
@@ -78,7 +83,7 @@ func (t *tx) reindex(ctx context.Context, totals map[tallyKey]int64) error {
 				if err := x.scan(r, true); err != nil {
 					return err
 				}
-				seen, after = seen+1, x.n
+				after = x.n
 				countRow(totals, &x)
 				authors[authorOf(&x)]++
 				observables = gained(observables, x.n, latestOnly(&x, values), nil)
@@ -95,9 +100,6 @@ func (t *tx) reindex(ctx context.Context, totals map[tallyKey]int64) error {
 		if err != nil {
 			return err
 		}
-		if seen < page {
-			break
-		}
 	}
 	delete(authors, "")
 	var args []any
@@ -105,4 +107,23 @@ func (t *tx) reindex(ctx context.Context, totals map[tallyKey]int64) error {
 		args = append(args, id, authors[id])
 	}
 	return t.insert(ctx, upsertAuthor, args)
+}
+
+// following is how many items after after may be read at once; 0 when there are none.
+func (t *tx) following(ctx context.Context, after int64) (int, error) {
+	const page = 1000
+	var list []sized
+	rows, err := t.query(ctx, "SELECT n, length(bytes) FROM item WHERE n > $1 ORDER BY n LIMIT $2", after, page)
+	if err == nil {
+		err = all(rows, func(r *sql.Rows) error {
+			var s sized
+			err := r.Scan(&s.n, &s.size)
+			list = append(list, s)
+			return err
+		})
+	}
+	if err != nil || len(list) == 0 {
+		return 0, err
+	}
+	return len(parts(list, page)[0]), nil
 }

@@ -8,12 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"accord"
 	"accord/store"
 )
 
 // What somebody else's items must not make large.
 var boundsTests = map[string]func(*testing.T, *store.DB){
+	"long objects are read a few at a time, and all of them":              longObjects,
 	"an item with many crowded values is looked at as a whole":            crowded,
 	"a family that many namesakes make too large is refused, and says so": namesakes,
 }
@@ -74,4 +77,31 @@ func namesakes(t *testing.T, d *store.DB) {
 		}
 	}
 	finds(t, d, "family:rare", rare, about)
+}
+
+// longObjects come to more than is read at once.
+func longObjects(t *testing.T, d *store.DB) {
+	about := indicator(1, t0)
+	ingest(t, d, t0, about)
+	long := strings.Repeat("x", 7<<20)
+	var want []string
+	for n := range 4 {
+		o := described(10+n, "opinion", "", `"opinion":"disagree","x_long":"`+long+`","object_refs":["`+about.ID+`"]`)
+		o.Refs = []accord.Ref{{Property: "object_refs", To: about.ID}}
+		ingest(t, d, t0, o)
+		want = append(want, o.ID)
+	}
+	var got []string
+	check(t, d.Referring(t.Context(), []string{about.ID}, func(it accord.Item) error {
+		got = append(got, it.ID)
+		return nil
+	}))
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("referring (-want +got):\n%s", diff)
+	}
+	for must(d.Appraise(t.Context(), "identity--none"))(t) { //nolint:revive // until there is nothing to do
+	}
+	if q := must(d.FeedQualities(t.Context(), []string{about.Source}))(t)[about.Source]; q.FalsePositive != 1 {
+		t.Errorf("%+v", q)
+	}
 }
