@@ -147,6 +147,9 @@ func (c *Collections) Objects(ctx context.Context, who taxii.Caller, root, colle
 		return taxii.Page{}, err
 	}
 	giving := givingUnder(in, n.Self.Name, who.Party, n.now())
+	if len(giving) == 0 || under != "" && giving[under] == 0 {
+		return taxii.Page{}, nil // all is hidden: nothing is read to find that out
+	}
 	r := entries{
 		filter: accord.EntryFilter{Agreement: under},
 		shown:  func(e accord.Entry) bool { return giving[e.Under] == e.UnderVersion && e.UnderVersion > 0 },

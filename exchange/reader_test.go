@@ -3,6 +3,7 @@
 package exchange_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -75,6 +76,17 @@ func TestAPlainTAXIIClientReadsWhatItWasGivenPageByPage(t *testing.T) {
 	}
 }
 
+// unread fails the test when what was disclosed is read.
+type unread struct {
+	exchange.Store
+	t *testing.T
+}
+
+func (u unread) Disclosed(ctx context.Context, party string, after accord.Stamp, limit int, f accord.EntryFilter) ([]accord.Entry, error) {
+	u.t.Error("what is hidden is walked through")
+	return u.Store.Disclosed(ctx, party, after, limit, f)
+}
+
 func TestASuspensionEmptiesAReadersCollectionAndResumptionFillsIt(t *testing.T) {
 	t.Parallel()
 	w, read := reading(t)
@@ -87,6 +99,13 @@ func TestASuspensionEmptiesAReadersCollectionAndResumptionFillsIt(t *testing.T) 
 	testworld.Suspend(t, w.Agreement, false, w.IL)
 	if got, pages := read(taxii.Query{Limit: 1}); len(got) != 0 || pages != 1 { // at once: no decision is waited for
 		t.Errorf("read %v under a suspended agreement, in %d pages", got, pages)
+	}
+	n := w.IL.Node
+	still := &exchange.Node{Self: n.Self, Key: n.Key, Pseudonym: n.Pseudonym, Store: unread{n.Store, t}, Now: n.Now, Rand: n.Rand, Logger: n.Logger}
+	page, err := (&exchange.Collections{Node: still}).Objects(t.Context(), taxii.Caller{Party: w.MA.Self.Name, Role: accord.RoleReader},
+		exchange.APIRoot, exchange.OutboxID(w.IL.Self.Name, w.MA.Self.Name), taxii.Query{Limit: 1})
+	if err != nil || len(page.Objects) != 0 || page.More {
+		t.Errorf("%+v %v", page, err)
 	}
 	w.IL.Pass(time.Second)
 	testworld.Suspend(t, w.Agreement, true, w.IL)
