@@ -30,8 +30,9 @@ const restoring = ".restoring"
 // Restore fills the store at rawURL, where there must be none (ErrConflict), with
 // the backup that r holds, from either engine, brings it up to date, and returns
 // what the backup says and the files in it. A backup that is damaged, cut short
-// (ErrInvalid) or of a newer program (ErrConflict) leaves nothing. Memory does not
-// grow with the backup.
+// (ErrInvalid) or of a newer program (ErrConflict) leaves nothing. When bringing it
+// up to date fails, PostgreSQL keeps what is restored, and the error says so. Memory
+// does not grow with the backup.
 func Restore(ctx context.Context, rawURL string, r io.Reader, log *slog.Logger) (Manifest, []BackupFile, error) {
 	in, err := openBackup(r)
 	if err != nil {
@@ -469,5 +470,14 @@ func (in *incoming) intoPostgres(ctx context.Context, rawURL string, log *slog.L
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
-	return sound(ctx, rawURL, log)
+	return broughtUp(sound(ctx, rawURL, log))
+}
+
+// broughtUp says what stays when a restored database cannot be brought up to date.
+func broughtUp(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("every row is restored and stays, but the store was not brought up to date: mend this and run \"accord serve\", "+
+		"or empty the database and restore again: %w", err)
 }
