@@ -111,11 +111,15 @@ func (s spoilt) Disclosures(ctx context.Context, party string, after int64, limi
 	return out, err
 }
 
+// reader is the node with another store, beside the one that works.
+func reader(n *exchange.Node, store exchange.Store, log *slog.Logger) *exchange.Node {
+	return &exchange.Node{Self: n.Self, Key: n.Key, Pseudonym: n.Pseudonym, Store: store, Now: n.Now, Rand: n.Rand, Logger: log}
+}
+
 func TestWhatCannotBeReadIsLeftOutOfMISPAndTheRestServed(t *testing.T) {
 	t.Parallel()
 	w, m, who, _ := feedWorld(t)
 	var said bytes.Buffer
-	w.IL.Node.Logger = slog.New(slog.NewTextHandler(&said, nil))
 	for i := range 3 {
 		w.IL.Ingest(testworld.Object(t, "indicator", fmt.Sprint("i", i), nil))
 	}
@@ -128,14 +132,12 @@ func TestWhatCannotBeReadIsLeftOutOfMISPAndTheRestServed(t *testing.T) {
 	spoiled := testworld.ID("indicator", "i1")
 	for _, withdrawn := range []bool{false, true} {
 		if withdrawn { // then it is read from what no longer stands
-			w.IL.Node.Store = store
 			w.IL.Withdraw(spoiled)
 			decided(t, w.IL, w.MA)
 			w.IL.Pass(2 * time.Second)
 		}
-		w.IL.Node.Store = spoilt{store, spoiled}
 		said.Reset()
-		got, _ := shown(t, &exchange.MISP{Node: w.IL.Node}, who, "")
+		got, _ := shown(t, &exchange.MISP{Node: reader(w.IL.Node, spoilt{store, spoiled}, slog.New(slog.NewTextHandler(&said, nil)))}, who, "")
 		if len(got) != 2 {
 			t.Errorf("withdrawn %v: with one that cannot be read it shows %v", withdrawn, got)
 		}
@@ -168,8 +170,7 @@ func TestManyMISPCallersAreKeptWhileTheirItemsAreFew(t *testing.T) {
 	w.IL.Pass(2 * time.Second)
 	for most, want := range map[int]int{0: 1, 5: 2} { // 5: too few for two callers
 		store := &counted{Store: w.IL.Node.Store}
-		w.IL.Node.Store = store
-		m = &exchange.MISP{Node: m.Node, MostRows: most}
+		m = &exchange.MISP{Node: reader(w.IL.Node, store, w.IL.Node.Logger), MostRows: most}
 		shown(t, m, who, "")
 		for i := range 20 {
 			if _, err := m.Heads(t.Context(), misp.Caller{Name: "p", Party: fmt.Sprintf("p%d.accord.test", i)}, ""); err != nil {
@@ -179,6 +180,5 @@ func TestManyMISPCallersAreKeptWhileTheirItemsAreFew(t *testing.T) {
 		if got, _ := shown(t, m, who, ""); len(got) != 3 || store.histories != want {
 			t.Errorf("with room for %d: it shows %v, its log was read %d times, want %d", most, got, store.histories, want)
 		}
-		w.IL.Node.Store = store.Store
 	}
 }
