@@ -434,7 +434,7 @@ func (v *view) write(g *group, items []accord.Item, org mispform.OrgJSON) (*misp
 		return nil, fmt.Errorf("%w: the event is no longer given", accord.ErrNotFound)
 	}
 	e, _, err := mispform.WriteEvent(head, members, mispform.WriteOptions{
-		Org: org, Extra: extra, Timestamp: accord.Stamp(g.at * 1e6),
+		Org: org, Extra: extra, Timestamp: accord.Stamp(g.at * 1e6), Part: g.part,
 		Elsewhere: func(id string) bool { home := v.home[id]; return home != "" && home != g.uuid },
 	})
 	if err != nil {

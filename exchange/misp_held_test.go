@@ -162,7 +162,7 @@ func (s *counted) Disclosures(ctx context.Context, party string, after int64, li
 
 func TestManyMISPCallersAreKeptWhileTheirItemsAreFew(t *testing.T) {
 	t.Parallel()
-	w, m, who, _ := feedWorld(t)
+	w, _, who, _ := feedWorld(t)
 	for i := range 3 {
 		w.IL.Ingest(testworld.Object(t, "indicator", fmt.Sprint("i", i), nil))
 	}
@@ -170,7 +170,7 @@ func TestManyMISPCallersAreKeptWhileTheirItemsAreFew(t *testing.T) {
 	w.IL.Pass(2 * time.Second)
 	for most, want := range map[int]int{0: 1, 5: 2} { // 5: too few for two callers
 		store := &counted{Store: w.IL.Node.Store}
-		m = &exchange.MISP{Node: reader(w.IL.Node, store, w.IL.Node.Logger), MostRows: most}
+		m := &exchange.MISP{Node: reader(w.IL.Node, store, w.IL.Node.Logger), MostRows: most}
 		shown(t, m, who, "")
 		for i := range 20 {
 			if _, err := m.Heads(t.Context(), misp.Caller{Name: "p", Party: fmt.Sprintf("p%d.accord.test", i)}, ""); err != nil {

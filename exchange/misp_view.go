@@ -60,6 +60,8 @@ type group struct {
 	live    []*mispRow
 	dead    []*mispRow
 	authors []*mispRow
+	part    int    // of the leftovers of an author's day
+	parts   int    // into how many these go
 	at      int64  // Unix seconds of the last change
 	mark    uint64 // of the rows: it changes with them
 }
@@ -214,7 +216,7 @@ func (s *sorting) sort() {
 	groups, home := mispform.Sort(parts)
 	s.v.home = home
 	for _, found := range groups {
-		g := &group{uuid: found.UUID, head: s.live[found.Head]}
+		g := &group{uuid: found.UUID, head: s.live[found.Head], part: found.Part, parts: found.Parts}
 		for _, id := range found.Members {
 			g.live = append(g.live, s.live[id])
 		}
@@ -240,7 +242,14 @@ func (s *sorting) bury(r *mispRow) {
 			n++
 		}
 	}
-	if g := s.v.events[mispform.LeftoverID(r.author, r.created)]; n == 0 && g != nil {
+	if n > 0 {
+		return
+	}
+	if g := s.v.events[mispform.LeftoverID(r.author, r.created, 0)]; g != nil {
+		part := mispform.LeftoverPart(r.sent, max(g.parts, 1))
+		if of := s.v.events[mispform.LeftoverID(r.author, r.created, part)]; of != nil {
+			g = of
+		}
 		g.dead = append(g.dead, r)
 	}
 }
@@ -283,7 +292,7 @@ func (v *view) list(c *catalogue, org mispform.OrgJSON) {
 		if g.head != nil && g.head.summary != nil {
 			h = *g.head.summary
 			h.Timestamp, h.Orgc = g.at, author(g.head.author)
-		} else if e, _, err := mispform.WriteEvent(nil, leftoverHeads(g), mispform.WriteOptions{Org: org}); err == nil {
+		} else if e, _, err := mispform.WriteEvent(nil, leftoverHeads(g), mispform.WriteOptions{Org: org, Part: g.part}); err == nil {
 			h.Info, h.Date, h.Tags, h.Orgc = e.Info, e.Date, e.Tags, author(firstAuthor(g))
 			h.Info = strings.Replace(h.Info, ", from "+e.Orgc.Name, ", from "+h.Orgc.Name, 1)
 		}

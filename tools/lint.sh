@@ -9,5 +9,5 @@ if [ "${1:-}" = --fix ]; then
   shift
   exec "$lint" fmt "$@"
 fi
-"$lint" run "$@"
-(cd tools && "$lint" run --config ../.golangci.yml ./testrun/...)
+"$lint" run --allow-parallel-runners "$@"
+(cd tools && "$lint" run --allow-parallel-runners --config ../.golangci.yml ./testrun/...)

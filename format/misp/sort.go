@@ -38,6 +38,8 @@ type Group struct {
 	Head    string   // id of the report or grouping; empty for leftovers
 	Members []string // ids, the head's too
 	Authors []string // ids of authors that are no members
+	Part    int      // of the leftovers of an author's day: see [LeftoverID]
+	Parts   int      // into how many these go; 0 for a report
 }
 
 // Sort puts items into events, in order of uuid: a report or grouping holds what
@@ -111,17 +113,31 @@ func (s *sorting) heads() {
 	}
 }
 
-// leftovers puts what is in no event, and fits, into its author's of its day.
+// leftovers puts what is in no event, and fits, into its author's of its day, or
+// into parts of that.
 func (s *sorting) leftovers(fits func(*Part) bool) {
+	days := map[string][]*Part{}
 	for _, p := range s.order {
 		if s.home[p.ID] != "" || p.Head || strings.HasPrefix(p.ID, "identity--") || !fits(p) {
 			continue
 		}
-		id := LeftoverID(p.Author, p.Created)
-		if s.groups[id] == nil {
-			s.groups[id] = &Group{UUID: id}
+		id := LeftoverID(p.Author, p.Created, 0)
+		days[id] = append(days[id], p)
+	}
+	for _, list := range days {
+		parts := 1
+		for len(list) > parts*leftoversMost {
+			parts *= 2
 		}
-		s.put(p, s.groups[id])
+		for _, p := range list {
+			part := LeftoverPart(p.ID, parts)
+			id := LeftoverID(p.Author, p.Created, part)
+			if s.groups[id] == nil {
+				s.groups[id] = &Group{UUID: id, Part: part}
+			}
+			s.groups[id].Parts = max(s.groups[id].Parts, parts)
+			s.put(p, s.groups[id])
+		}
 	}
 }
 
@@ -213,7 +229,7 @@ func Events(items []accord.Item, o WriteOptions) ([]EventJSON, []Loss, error) {
 		for _, id := range g.Authors {
 			extra = append(extra, *by[id])
 		}
-		o.Extra = extra
+		o.Extra, o.Part = extra, g.Part
 		o.Elsewhere = func(id string) bool { return home[id] != "" && home[id] != g.UUID }
 		e, lost, err := WriteEvent(by[g.Head], members, o)
 		if err != nil {

@@ -5,6 +5,7 @@ package misp
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,15 +27,32 @@ type WriteOptions struct {
 	// Timestamp is the least the event's may be. Without it, it is the report's, or
 	// the newest of the leftovers'.
 	Timestamp accord.Stamp
+	// Part is which of several events of leftovers it is, from 0: see [LeftoverID].
+	Part int
 	// Extra are objects that may be referred to and are not part of the event, such
 	// as the identities of authors.
 	Extra []accord.Item
 }
 
-// LeftoverID is the uuid of the event of those items that no report holds: one per
-// author and day of creation (UTC).
-func LeftoverID(author string, created accord.Stamp) string {
-	return derived("leftover", author, dayOf(created))
+// leftoversMost is about how many items that no report holds one event takes: a
+// list of a million rows must not become one event, which is read as a whole.
+const leftoversMost = 4096
+
+// LeftoverID is the uuid of an event of those items that no report holds: one per
+// author and day of creation (UTC), and where these are many, one per part of them.
+func LeftoverID(author string, created accord.Stamp, part int) string {
+	if part == 0 {
+		return derived("leftover", author, dayOf(created))
+	}
+	return derived("leftover", author, dayOf(created), strconv.Itoa(part))
+}
+
+// LeftoverPart is the part that an item goes to when there are so many, a power of
+// two: with twice as many, half of each part moves to a new one.
+func LeftoverPart(id string, parts int) int {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // never fails
+	return int(h.Sum32()) & (parts - 1)
 }
 
 func dayOf(at accord.Stamp) string {
@@ -181,11 +199,14 @@ func (w *writing) head(head *accord.Item) error {
 			author = cmp.Or(author, r.CreatedBy)
 			w.tlp = max(w.tlp, r.TLP)
 		}
-		e.UUID, e.Info = LeftoverID(author, created), "Items without a report, "+dayOf(created)
+		e.UUID, e.Info = LeftoverID(author, created, w.o.Part), "Items without a report, "+dayOf(created)
 	}
 	e.Orgc = w.org(author)
 	if head == nil {
 		e.Info += ", from " + e.Orgc.Name
+		if w.o.Part > 0 {
+			e.Info += fmt.Sprintf(", part %d", w.o.Part+1)
+		}
 	}
 	e.Date = dayOf(created)
 	e.Distribution = distributionOf(w.tlp)
